@@ -1,1 +1,4 @@
-export {};
+export { CheckpointError } from './checkpoint-error';
+export { toFloat32, toFloat64, toInt32 } from './decode';
+export { bfloat16View, float16View, float32View, float64View, int32View } from './encode';
+export { bytesPerElement, DTYPES, type DType, isDType, type StateDict, type TensorView } from './tensor-view';

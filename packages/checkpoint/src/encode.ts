@@ -1,0 +1,63 @@
+import { float32ToBfloat16Bits } from './bfloat16';
+import { swapToHostOrder } from './byte-order';
+import { float32ToFloat16Bits } from './float16';
+import { bytesPerElement, checkView, type DType, type TensorView } from './tensor-view';
+
+type Elements = Float64Array | Float32Array | Int32Array | Uint16Array;
+
+function viewOf(op: string, dtype: DType, elements: Elements, shape: readonly number[]): TensorView {
+  const bytes = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
+  checkView(op, 'data', { dtype, shape, data: bytes });
+  return { dtype, shape: [...shape], data: swapToHostOrder(bytes, bytesPerElement(dtype)) };
+}
+
+/** The binary32 patterns of `data`, sharing its memory. */
+function patterns(data: Float32Array): Uint32Array {
+  return new Uint32Array(data.buffer, data.byteOffset, data.length);
+}
+
+/**
+ * F64 view of `data`.
+ * @param data `prod(shape)` values in C order. Borrowed: the view holds a copy.
+ * @throws CheckpointError where shape and length disagree.
+ */
+export function float64View(data: Float64Array, shape: readonly number[]): TensorView {
+  return viewOf('float64View', 'F64', data, shape);
+}
+
+/**
+ * F32 view of `data`.
+ * @param data `prod(shape)` values in C order. Borrowed: the view holds a copy.
+ * @throws CheckpointError where shape and length disagree.
+ */
+export function float32View(data: Float32Array, shape: readonly number[]): TensorView {
+  return viewOf('float32View', 'F32', data, shape);
+}
+
+/**
+ * F16 view of `data`, rounded to nearest, ties to even: from 65520 on infinity; subnormals below 2^-14; zero up to
+ * 2^-25; NaN stays NaN.
+ * @param data `prod(shape)` values in C order. Borrowed: the view holds a copy.
+ * @throws CheckpointError where shape and length disagree.
+ */
+export function float16View(data: Float32Array, shape: readonly number[]): TensorView {
+  return viewOf('float16View', 'F16', Uint16Array.from(patterns(data), float32ToFloat16Bits), shape);
+}
+
+/**
+ * BF16 view of `data`, rounded to nearest, ties to even; NaN stays NaN.
+ * @param data `prod(shape)` values in C order. Borrowed: the view holds a copy.
+ * @throws CheckpointError where shape and length disagree.
+ */
+export function bfloat16View(data: Float32Array, shape: readonly number[]): TensorView {
+  return viewOf('bfloat16View', 'BF16', Uint16Array.from(patterns(data), float32ToBfloat16Bits), shape);
+}
+
+/**
+ * I32 view of `data`.
+ * @param data `prod(shape)` values in C order. Borrowed: the view holds a copy.
+ * @throws CheckpointError where shape and length disagree.
+ */
+export function int32View(data: Int32Array, shape: readonly number[]): TensorView {
+  return viewOf('int32View', 'I32', data, shape);
+}
