@@ -1,1 +1,15 @@
-export {};
+export { checkAlive, checkInteger, checkRange, checkShape, type Dimension } from './checks';
+export { dispatch, hasKernel } from './dispatch';
+export { ArgumentError, formatValue, ShapeError, SpectralDiffusionError } from './errors';
+export {
+  foldIn,
+  integerArray,
+  normal,
+  normalArray,
+  permutation,
+  type RandomKey,
+  randomKey,
+  uniform,
+  uniformArray,
+} from './random';
+export { threefry2x32 } from './threefry';
