@@ -1,1 +1,22 @@
-export {};
+export { scaledDotProductAttention } from './attention';
+export { Conv2d, type Conv2dConfig, type Padding } from './conv2d';
+export { dropout } from './dropout';
+export { Embedding, type EmbeddingConfig } from './embedding';
+export { gelu } from './gelu';
+export {
+  GROUP_NORM_GRAD_KERNEL,
+  GROUP_NORM_KERNEL,
+  GroupNorm,
+  type GroupNormConfig,
+  type GroupNormOptions,
+  groupNorm,
+} from './group-norm';
+export { type Initializer, normalInit, ones, torchDefaultInit, uniformInit, zeros } from './init';
+export { LayerNorm, type LayerNormConfig } from './layer-norm';
+export type { Layout } from './layout';
+export { Linear, type LinearConfig } from './linear';
+export { Module } from './module';
+export type { Parameter } from './parameter';
+export { SILU_GRAD_KERNEL, SILU_KERNEL, silu } from './silu';
+export { StateDictError, withoutPrefix, withPrefix } from './state-dict';
+export { averagePool2x, upsampleNearest2x } from './upsample';
