@@ -1,0 +1,10 @@
+// The umbrella brings the gradients, which tfjs-core alone lacks.
+import '@tensorflow/tfjs';
+import './to-be-allclose';
+
+export { describeBackends } from './describe-backends';
+export { expectGradient, type GradientOptions } from './expect-gradient';
+export { expectTensors } from './expect-tensors';
+export { golden, goldenJson } from './golden';
+export type { Tolerance } from './to-be-allclose';
+export type { Values } from './values';
