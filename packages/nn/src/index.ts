@@ -3,6 +3,7 @@ export { Conv2d, type Conv2dConfig, type Padding } from './conv2d';
 export { dropout } from './dropout';
 export { Embedding, type EmbeddingConfig } from './embedding';
 export { gelu } from './gelu';
+export { type ValueAndGradients, valueAndGradients } from './gradients';
 export {
   GROUP_NORM_GRAD_KERNEL,
   GROUP_NORM_KERNEL,

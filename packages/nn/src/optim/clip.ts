@@ -1,0 +1,22 @@
+import { ArgumentError } from '@sd/core';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Euclidean norm of all gradients together. @param gradients borrowed. @returns owned by the caller. */
+export function globalNorm(gradients: Iterable<Tensor>): Scalar {
+  return tf.tidy(() => {
+    const squares = [...gradients].map((gradient) => tf.sum(tf.square(gradient)));
+    return tf.sqrt(squares.length > 0 ? tf.addN(squares) : tf.scalar(0)) as Scalar;
+  });
+}
+
+/**
+ * The factor that brings gradients of this global norm to at most `maxNorm`, as torch.nn.utils.clip_grad_norm_:
+ * min(1, maxNorm / (norm + 1e-6)). Give it to `AdamW.step`, which multiplies while it reads the gradients.
+ *
+ * @param norm scalar. Borrowed. @returns scalar. Owned by the caller. @throws {ArgumentError} unless maxNorm > 0.
+ */
+export function clipFactor(norm: Scalar, maxNorm: number): Scalar {
+  if (!(maxNorm > 0)) throw new ArgumentError('clipFactor', 'maxNorm', 'a number > 0', maxNorm);
+  return tf.tidy(() => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1) as Scalar);
+}
