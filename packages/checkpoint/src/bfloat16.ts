@@ -1,3 +1,10 @@
+/** The binary32 patterns with the same values as the bfloat16 patterns, which are their upper halves. */
+export function bfloat16ToFloat32Bits(patterns: Uint16Array): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(patterns.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = patterns[i]! << 16;
+  return bits;
+}
+
 /** The bfloat16 pattern (the upper half of a binary32) nearest to the binary32 pattern `single`, ties to even. */
 export function float32ToBfloat16Bits(single: number): number {
   const magnitude = single & 0x7fffffff;

@@ -1,3 +1,4 @@
+import { bfloat16ToFloat32Bits } from './bfloat16';
 import { swapToHostOrder } from './byte-order';
 import { CheckpointError } from './checkpoint-error';
 import { float8E4m3Table, float8E5m2Table } from './float8';
@@ -35,7 +36,7 @@ function nativeElements(view: TensorView) {
     case 'F16':
       return lookup(float16Table(), new Uint16Array(buffer));
     case 'BF16':
-      return floats(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16));
+      return new Float32Array(bfloat16ToFloat32Bits(new Uint16Array(buffer)).buffer);
     case 'F8_E4M3':
       return lookup(float8E4m3Table(), new Uint8Array(buffer));
     case 'F8_E5M2':
@@ -46,10 +47,6 @@ function nativeElements(view: TensorView) {
 function lookup(table: Uint32Array, patterns: Uint16Array | Uint8Array): Float32Array<ArrayBuffer> {
   const bits = new Uint32Array(patterns.length);
   for (let i = 0; i < patterns.length; i++) bits[i] = table[patterns[i]!]!;
-  return floats(bits);
-}
-
-function floats(bits: Uint32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   return new Float32Array(bits.buffer);
 }
 
