@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+
+/** Where a project keeps what it makes: one place for every path. */
+export class RunFolder {
+  constructor(readonly root: string) {}
+
+  /** Folder of the first stage (`first-stage`) or of a model, by name. */
+  stage(name: string): StageFolder {
+    return new StageFolder(join(this.root, name));
+  }
+
+  get firstStage(): StageFolder {
+    return this.stage('first-stage');
+  }
+
+  /** Encoded images. */
+  get latents(): string {
+    return join(this.root, 'latents.safetensors');
+  }
+}
+
+/** Files of one trained thing. */
+export class StageFolder {
+  constructor(readonly path: string) {}
+
+  /** Everything that a resumed training needs. */
+  get checkpoint(): string {
+    return join(this.path, 'checkpoint.safetensors');
+  }
+
+  /** The finished weights, averaged, with their configuration. */
+  get weights(): string {
+    return join(this.path, 'model.safetensors');
+  }
+
+  /** One JSON object per logged step. */
+  get metrics(): string {
+    return join(this.path, 'metrics.jsonl');
+  }
+
+  /** Image grids. */
+  get samples(): string {
+    return join(this.path, 'samples.png');
+  }
+}

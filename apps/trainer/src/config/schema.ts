@@ -1,0 +1,105 @@
+import { z } from 'zod';
+
+const positiveInteger = z.int().positive();
+const rate = z.number().positive();
+
+/** Where the images come from. */
+const data = z.discriminatedUnion('source', [
+  z.strictObject({
+    source: z.literal('dead-leaves'),
+    /** Pixels. */
+    size: positiveInteger.min(8).default(32),
+    /** How many different images. */
+    count: positiveInteger.default(4096),
+  }),
+  z.strictObject({
+    source: z.literal('folder'),
+    /** A folder of pictures; subfolders are searched. */
+    path: z.string().min(1),
+    size: positiveInteger.min(8).default(64),
+    /** Also use every picture mirrored. */
+    flip: z.boolean().default(true),
+  }),
+]);
+
+/** What every training loop takes. */
+const training = {
+  steps: positiveInteger,
+  batchSize: positiveInteger,
+  learningRate: rate.default(1e-3),
+  weightDecay: z.number().min(0).default(1e-2),
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+  warmupSteps: z.int().min(0).default(0),
+  /** Global norm that gradients are clipped to. */
+  maxGradientNorm: rate.default(1),
+  emaDecay: z.number().min(0).max(1).default(0.9999),
+  /** A checkpoint is written every so many steps, at the end, and on Ctrl-C. */
+  checkpointEvery: positiveInteger.default(500),
+};
+
+const firstStage = z.strictObject({
+  /** Name of a preset of @sd/autoencoder, or a configuration. */
+  model: z.union([z.string(), z.record(z.string(), z.unknown())]),
+  /** Weights to use, or to start from when it is trained further: a file of `sd train-autoencoder`. */
+  weights: z.string().optional(),
+  ...training,
+  klWeight: z.number().min(0).default(1e-6),
+  /** Weight of the focal frequency loss, which keeps edges sharp without a perceptual network. */
+  focalFrequencyWeight: z.number().min(0).default(0),
+});
+
+const diffusion = z.strictObject({
+  trainTimesteps: positiveInteger.default(1000),
+  betaSchedule: z.enum(['linear', 'scaled_linear', 'squaredcos_cap_v2', 'sigmoid']).default('scaled_linear'),
+  betaStart: rate.default(0.0015),
+  betaEnd: rate.default(0.0195),
+  predictionType: z.enum(['epsilon', 'v_prediction', 'sample']).default('epsilon'),
+  /** Min-SNR loss weighting (Hang et al. 2023); without it the loss is unweighted. */
+  minSnrGamma: rate.optional(),
+});
+
+const distillation = z.strictObject({
+  /** The model to learn from: a name under `models`. */
+  teacher: z.string().default('teacher'),
+  lambdaSpatial: z.number().min(0).default(0.1),
+  lambdaFrequency: z.number().min(0).default(0.1),
+  /** Exponent of the clean image's spectrum in the frequency weights. */
+  alpha: z.number().default(-1),
+  /** `output` and the features of decoder levels that both models have. */
+  features: z.enum(['all', 'output']).default('all'),
+});
+
+const model = z.strictObject({
+  /** Name of a preset of @sd/unet, or a configuration. */
+  unet: z.union([z.string(), z.record(z.string(), z.unknown())]),
+  /** Finished weights; such a model is not trained. */
+  weights: z.string().optional(),
+  ...training,
+  distillation: distillation.optional(),
+});
+
+const sampling = z.strictObject({
+  steps: positiveInteger.default(50),
+  eta: z.number().min(0).max(1).default(0),
+  count: positiveInteger.default(16),
+});
+
+export const projectSchema = z.strictObject({
+  /** Where everything that a run makes is written. */
+  out: z.string().min(1),
+  seed: z.int().min(0).default(0),
+  backend: z.enum(['auto', 'webgpu', 'cuda', 'wasm', 'cpu']).default('auto'),
+  data,
+  firstStage,
+  diffusion: diffusion.prefault({}),
+  models: z.record(z.string().regex(/^[a-z][a-z0-9-]*$/), model),
+  sampling: sampling.prefault({}),
+});
+
+/** A whole project: data, first stage, diffusion process, models and sampling. One YAML file. */
+export type ProjectConfig = z.infer<typeof projectSchema>;
+export type DataConfig = ProjectConfig['data'];
+export type FirstStageConfig = ProjectConfig['firstStage'];
+export type DiffusionConfig = ProjectConfig['diffusion'];
+export type ModelConfig = ProjectConfig['models'][string];
+export type TrainingConfig = Pick<ModelConfig, keyof typeof training>;

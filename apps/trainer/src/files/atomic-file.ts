@@ -1,0 +1,61 @@
+import { mkdir, rm, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { UserError } from '../user-error';
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, flushed to disk, then renamed. A reader, a crash
+ * or a full disk never sees half a file, and the previous one stays until the new one is complete.
+ *
+ * @throws {UserError} that names the file and what stopped it.
+ */
+export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileAtomic(
+      path,
+      typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length),
+    );
+  } catch (error) {
+    throw new UserError(`cannot write ${path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
+  }
+}
+
+/**
+ * Checks, before any work is done, that a folder can be written and its disk has room.
+ * @throws {UserError}
+ */
+export async function checkWritable(folder: string, bytes: number): Promise<void> {
+  const probe = `${folder}/.write-test`;
+  await writeAtomically(probe, new Uint8Array(1));
+  await rm(probe, { force: true });
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < bytes) {
+    throw new UserError(
+      `cannot write to ${folder}: ${megabytes(bytes)} needed, ${megabytes(bavail * bsize)} free on its disk`,
+    );
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function describeFileError(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk is full; what was there before is intact';
+    case 'EFBIG':
+      return 'it is larger than the system allows; what was there before is intact';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'no permission to write there';
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'a part of its path is a file, not a folder';
+    default:
+      return error.message;
+  }
+}

@@ -1,0 +1,144 @@
+import { foldIn, type RandomKey } from '@sd/core';
+import { valueAndGradients } from '@sd/nn';
+import { AdamW, clipFactor, ExponentialMovingAverage, globalNorm, linearDecay, withWarmup } from '@sd/nn/optim';
+import type { Scalar } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { StageFolder } from '../config/run-folder';
+import type { TrainingConfig } from '../config/schema';
+import type { OpenProgress } from '../console/progress';
+import { checkWritable } from '../files/atomic-file';
+import { UserError } from '../user-error';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint';
+import { MetricsLog, type MetricsRow } from './metrics-log';
+import { type TrainingTask, taskParameters } from './task';
+
+/** Steps between two looks at the loss. Looking costs a synchronization with the device. */
+const LOG_EVERY = 10;
+/** Tensors that a step may leave behind before the loop calls it a leak. */
+const LEAK_ALLOWANCE = 50;
+
+export type TrainLoopOptions = {
+  readonly training: TrainingConfig;
+  readonly folder: StageFolder;
+  readonly key: RandomKey;
+  /** Continue from the folder's checkpoint. */
+  readonly resume: boolean;
+  readonly openProgress: OpenProgress;
+  /** Aborted by Ctrl-C: the step is finished and a checkpoint is written. */
+  readonly signal?: AbortSignal;
+};
+
+export type TrainLoopResult = { readonly steps: number; readonly interrupted: boolean; readonly seconds: number };
+
+/**
+ * Trains with AdamW, linear decay, clipping and an average of the weights, which the task's module holds at the end
+ * unless the loop was interrupted.
+ *
+ * @throws {UserError} when the folder cannot be written (before the first step), when a checkpoint does not fit, and
+ * when the loss is not finite.
+ */
+export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): Promise<TrainLoopResult> {
+  const { training, folder, key, resume, openProgress, signal } = options;
+  const parameters = taskParameters(task);
+  for (const [name, parameter] of parameters) {
+    if (!parameter.isAllocated) parameter.initialize(foldIn(foldIn(key, 'init'), name));
+  }
+  const size = [...parameters.values()].reduce((sum, parameter) => sum + parameter.size, 0);
+  await checkWritable(folder.path, 2 * 16 * size); // weights, average and two moments, beside the previous checkpoint
+  const optimizer = new AdamW(parameters, training);
+  const average = new ExponentialMovingAverage(task.result.parameters(), training.emaDecay);
+  const state = { task, optimizer, average };
+  const first = resume ? await loadCheckpoint(folder.checkpoint, state) : 0;
+  const log = await MetricsLog.open(folder.metrics, first);
+  const learningRate = withWarmup(linearDecay(training.learningRate, training.steps), training.warmupSteps);
+  const progress = openProgress(task.label, training.steps, 'step');
+  const started = performance.now();
+  const secondsBefore = log.earlier.at(-1)?.seconds ?? 0;
+  const seconds = () => secondsBefore + (performance.now() - started) / 1000;
+  let step = first;
+  let tensorsAtStart = 0;
+  progress.update(step);
+  try {
+    for (; step < training.steps && !signal?.aborted; step++) {
+      const looks = step % LOG_EVERY === 0 || step === training.steps - 1;
+      const rate = learningRate(step);
+      const row = await trainStep(task, state, parameters, { step, rate, training, looks });
+      if (row) {
+        await log.append([{ ...row, seconds: seconds() }]);
+        progress.update(step + 1, `loss ${row.loss.toFixed(4)}`);
+      }
+      if (step === first + 1) tensorsAtStart = tf.memory().numTensors;
+      if (step > first + 1 && tf.memory().numTensors > tensorsAtStart + LEAK_ALLOWANCE) {
+        throw new Error(`${task.label}: ${tf.memory().numTensors - tensorsAtStart} tensors leaked by step ${step}`);
+      }
+      const due = (step + 1) % training.checkpointEvery === 0;
+      if (due && step + 1 < training.steps) await saveCheckpoint(folder.checkpoint, step + 1, state);
+      await new Promise(setImmediate); // lets Ctrl-C and progress through while a backend computes synchronously
+    }
+    await saveCheckpoint(folder.checkpoint, step, state);
+    if (!signal?.aborted) average.swap();
+    return { steps: step, interrupted: signal?.aborted ?? false, seconds: seconds() };
+  } finally {
+    progress.stop();
+    optimizer.dispose();
+    average.dispose();
+  }
+}
+
+type StepContext = {
+  readonly step: number;
+  readonly rate: number;
+  readonly training: TrainingConfig;
+  /** Read the loss back? */
+  readonly looks: boolean;
+};
+
+async function trainStep(
+  task: TrainingTask,
+  { optimizer, average }: { readonly optimizer: AdamW; readonly average: ExponentialMovingAverage },
+  parameters: ReturnType<typeof taskParameters>,
+  { step, rate, training, looks }: StepContext,
+): Promise<Omit<MetricsRow, 'seconds'> | undefined> {
+  const batch = await task.batch(step);
+  const parts: Record<string, Scalar> = {};
+  const { value, gradients } = valueAndGradients(() => {
+    const objective = task.objective(batch, step);
+    for (const [name, part] of Object.entries(objective.parts)) parts[name] = tf.keep(tf.clone(part));
+    return objective.loss;
+  }, parameters);
+  const norm = globalNorm(gradients.values());
+  const gradientScale = clipFactor(norm, training.maxGradientNorm);
+  try {
+    const row = looks ? await readRow(step, value, norm, rate, parts) : undefined;
+    if (row && !Number.isFinite(row.loss + row.gradientNorm)) {
+      throw new UserError(
+        `${task.label}: the loss is ${row.loss} and the gradient's norm ${row.gradientNorm} at step ${step}; the last checkpoint is intact; a smaller learningRate or maxGradientNorm may help`,
+      );
+    }
+    optimizer.update(gradients, { learningRate: rate, gradientScale });
+    average.update();
+    return row;
+  } finally {
+    tf.dispose([value, norm, gradientScale, ...Object.values(parts), ...gradients.values(), ...Object.values(batch)]);
+  }
+}
+
+async function readRow(
+  step: number,
+  value: Scalar,
+  norm: Scalar,
+  learningRate: number,
+  parts: Readonly<Record<string, Scalar>>,
+): Promise<Omit<MetricsRow, 'seconds'>> {
+  const read = async (scalar: Scalar) => (await scalar.data())[0];
+  const values = await Promise.all(
+    Object.entries(parts).map(async ([name, part]) => [name, await read(part)] as const),
+  );
+  return {
+    step,
+    loss: await read(value),
+    gradientNorm: await read(norm),
+    learningRate,
+    parts: Object.fromEntries(values),
+  };
+}
