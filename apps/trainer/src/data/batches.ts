@@ -6,7 +6,7 @@ import { foldIn, permutation, type RandomKey } from '@sd/core';
  */
 export class BatchOrder {
   #epoch = -1;
-  #order = new Int32Array();
+  #order: Int32Array = new Int32Array();
 
   constructor(
     private readonly key: RandomKey,
