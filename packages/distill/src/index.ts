@@ -1,1 +1,9 @@
-export {};
+export { type DiffusionModel, type ModelOutput, pairedTensors } from './diffusion-model';
+export { type FeaturePair, OUTPUT_PAIR, pairFeatures } from './feature-pair';
+export {
+  type DistillationConfig,
+  type DistillationLoss,
+  type PairedTensors,
+  SpectrumAwareDistillation,
+  spectrumAwareDistillation,
+} from './spectrum-aware-distillation';

@@ -1,0 +1,24 @@
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+
+/**
+ * A model as distillation knows it: any function, of this project's UNet, a tf.GraphModel or a tf.LayersModel.
+ *
+ * @param x noisy images `[N, H, W, C]`. Borrowed. @param t one timestep per image. @param condition whatever the model
+ * takes. @returns the prediction `[N, H, W, C]` and, for feature distillation, tensors by name. Owned by the caller.
+ */
+export type DiffusionModel<Condition = undefined> = (
+  x: Tensor4D,
+  t: readonly number[],
+  condition: Condition,
+) => ModelOutput;
+
+export type ModelOutput = {
+  readonly output: Tensor4D;
+  readonly features?: Readonly<Record<string, Tensor4D>>;
+};
+
+/** A model's output and features under the names of `pairFeatures`. Copies no data. */
+export function pairedTensors({ output, features = {} }: ModelOutput): Record<string, Tensor4D> {
+  const renamed = Object.entries(features).map(([name, tensor]) => [name.replaceAll('.', '_'), tensor]);
+  return { ...Object.fromEntries(renamed), output };
+}
