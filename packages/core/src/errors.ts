@@ -21,10 +21,19 @@ export class ShapeError extends SpectralDiffusionError {
   }
 }
 
+const LONGEST = 200;
+
 /** Writes a value into an error message, short and on one line. */
 export function formatValue(value: unknown): string {
+  const text = formatWhole(value).replace(/\s+/g, ' ');
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+}
+
+function formatWhole(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(formatValue).join(', ')}]`;
+  if (typeof value === 'function') return `function ${value.name}`.trimEnd();
+  if (Array.isArray(value)) return `[${value.map(formatWhole).join(', ')}]`;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return formatWhole(Array.from(value as Float64Array));
   if (value !== null && typeof value === 'object') return JSON.stringify(value);
   return String(value);
 }

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+
+test('the public names are these', async () => {
+  expect(Object.keys(await import('./index')).sort()).toMatchInlineSnapshot(`
+    [
+      "ArgumentError",
+      "ShapeError",
+      "SpectralDiffusionError",
+      "checkAlive",
+      "checkInteger",
+      "checkRange",
+      "checkShape",
+      "dispatch",
+      "foldIn",
+      "formatValue",
+      "hasKernel",
+      "integerArray",
+      "normal",
+      "normalArray",
+      "permutation",
+      "randomKey",
+      "threefry2x32",
+      "uniform",
+      "uniformArray",
+    ]
+  `);
+});
