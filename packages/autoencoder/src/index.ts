@@ -1,1 +1,24 @@
-export {};
+export { AttnBlock, type AttnBlockConfig } from './attn-block';
+export { AutoencoderKL } from './autoencoder-kl';
+export { checkAutoencoderConfig } from './check-config';
+export {
+  type AutoencoderArchitecture,
+  type AutoencoderConfig,
+  type AutoencoderKLConfig,
+  downsampleFactor,
+  groupsOf,
+  type VQModelConfig,
+} from './config';
+export { type Autoencoder, countMacs, countParameters, createAutoencoder } from './create-autoencoder';
+export { Decoder } from './decoder';
+export { DiagonalGaussian } from './diagonal-gaussian';
+export { Downsample } from './downsample';
+export { Encoder } from './encoder';
+export { autoencoderConfigFromLdm, autoencoderFromLdm, type LdmAutoencoderParams } from './from-ldm';
+export { latentScaleFactor } from './latent-scale-factor';
+export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
+export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
+export { type ForwardOptions, ResnetBlock, type ResnetBlockConfig } from './resnet-block';
+export { Upsample } from './upsample';
+export { perplexity, type Quantization, VectorQuantizer, type VectorQuantizerConfig } from './vector-quantizer';
+export { VQModel } from './vq-model';

@@ -1,0 +1,69 @@
+import { checkShape } from '@sd/core';
+import { Conv2d, Module } from '@sd/nn';
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { checkAutoencoderConfig } from './check-config';
+import { type AutoencoderKLConfig, downsampleFactor } from './config';
+import { Decoder } from './decoder';
+import { DiagonalGaussian } from './diagonal-gaussian';
+import { checkImage, Encoder } from './encoder';
+import { type ForwardOptions, partOptions } from './resnet-block';
+
+/**
+ * First stage with a Gaussian posterior (CompVis autoencoder.AutoencoderKL).
+ * State: `encoder`, `decoder`, `quant_conv`, `post_quant_conv`.
+ */
+export class AutoencoderKL extends Module {
+  readonly kind = 'kl';
+  readonly encoder: Encoder;
+  readonly decoder: Decoder;
+  readonly quantConv: Conv2d;
+  readonly postQuantConv: Conv2d;
+
+  /** @throws {ArgumentError} where the configuration contradicts itself. */
+  constructor(readonly config: AutoencoderKLConfig) {
+    super();
+    checkAutoencoderConfig(config, 'kl');
+    const { zChannels, embedDim } = config;
+    this.encoder = this.child('encoder', new Encoder(config));
+    this.decoder = this.child('decoder', new Decoder(config));
+    this.quantConv = this.child(
+      'quant_conv',
+      new Conv2d({ inChannels: 2 * zChannels, outChannels: 2 * embedDim, kernel: 1 }),
+    );
+    this.postQuantConv = this.child(
+      'post_quant_conv',
+      new Conv2d({ inChannels: embedDim, outChannels: zChannels, kernel: 1 }),
+    );
+  }
+
+  /**
+   * @param x `[N, H, W, inChannels]`, H and W multiples of f = 2^(levels - 1), in [-1, 1] as LDM trains it. Borrowed.
+   * @returns the posterior over `[N, H/f, W/f, embedDim]`. Owned by the caller. @throws {ShapeError}
+   */
+  encode(x: Tensor4D, options: ForwardOptions = {}): DiagonalGaussian {
+    checkImage('AutoencoderKL.encode', x, this.config);
+    const moments = tf.tidy(() => this.quantConv.forward(this.encoder.forward(x, partOptions(options, 'encoder'))));
+    const posterior = DiagonalGaussian.fromMoments(moments);
+    moments.dispose();
+    return posterior;
+  }
+
+  /**
+   * @param z `[N, h, w, embedDim]`, unscaled: divide by the scale factor first. Borrowed.
+   * @returns `[N, f h, f w, outCh]`, not clamped. Owned by the caller. @throws {ShapeError}
+   */
+  decode(z: Tensor4D, options: ForwardOptions = {}): Tensor4D {
+    checkShape('AutoencoderKL.decode', 'z', z, ['N', 'h', 'w', this.config.embedDim]);
+    return tf.tidy(() => this.decoder.forward(this.postQuantConv.forward(z), partOptions(options, 'decoder')));
+  }
+
+  /** Multiply-accumulates of the convolutions for one image of this size. */
+  macs(height: number, width: number): { encode: number; decode: number } {
+    const [h, w] = [height, width].map((size) => size / downsampleFactor(this.config));
+    return {
+      encode: this.encoder.macs(height, width) + this.quantConv.macs(h, w),
+      decode: this.decoder.macs(h, w) + this.postQuantConv.macs(h, w),
+    };
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Shape of a first stage: LDM's `ddconfig` and `embed_dim` in camelCase. Plain data, the same after a trip through JSON.
+ */
+export type AutoencoderArchitecture = {
+  /** Width of the finest level. */
+  readonly ch: number;
+  /** Width multiplier of each level, the finest first; the latent is 2^(levels - 1) times smaller than the image. */
+  readonly chMult: readonly number[];
+  /** Residual blocks per level of the encoder; the decoder has one more. */
+  readonly numResBlocks: number;
+  /** Sizes in pixels (not downsample factors), for images of `resolution`, at which every block gets an attention. */
+  readonly attnResolutions: readonly number[];
+  /** `none` leaves out every attention, the one of the middle included (LDM's vq-f4-noattn). */
+  readonly attnType: 'vanilla' | 'none';
+  readonly inChannels: number;
+  readonly outCh: number;
+  /** Height and width of the training images. Only decides where attention goes: other sizes can be encoded. */
+  readonly resolution: number;
+  /** Channels between the encoder or decoder and the 1x1 convolution around the latent. */
+  readonly zChannels: number;
+  /** Does the encoder give a mean and a log-variance? True for KL, false for VQ. */
+  readonly doubleZ: boolean;
+  /** Rate in [0, 1), used in training only. */
+  readonly dropout: number;
+  /** Channels of the latent. */
+  readonly embedDim: number;
+  /** Groups of the group normalizations: 32 in LDM. A width that it does not divide gets `groupsOf` it. */
+  readonly normGroups: number;
+};
+
+/** A first stage with a Gaussian posterior. */
+export type AutoencoderKLConfig = AutoencoderArchitecture & { readonly kind: 'kl'; readonly doubleZ: true };
+
+/** A first stage with a codebook. */
+export type VQModelConfig = AutoencoderArchitecture & {
+  readonly kind: 'vq';
+  readonly doubleZ: false;
+  /** Entries of the codebook. */
+  readonly nEmbed: number;
+  /** Weight of the codebook's own part of the loss, 0.25 in LDM. */
+  readonly beta: number;
+};
+
+export type AutoencoderConfig = AutoencoderKLConfig | VQModelConfig;
+
+/** How many times smaller than the image the latent is, in height and in width. */
+export function downsampleFactor({ chMult }: Pick<AutoencoderArchitecture, 'chMult'>): number {
+  return 2 ** (chMult.length - 1);
+}
+
+/** Groups for a layer of this width: the greatest common divisor of the width and `normGroups`. */
+export function groupsOf(channels: number, normGroups: number): number {
+  let [a, b] = [channels, normGroups];
+  while (b > 0) [a, b] = [b, a % b];
+  return a;
+}

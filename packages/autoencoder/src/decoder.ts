@@ -1,0 +1,69 @@
+import { checkShape } from '@sd/core';
+import { Conv2d, GroupNorm, Module } from '@sd/nn';
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { type AutoencoderArchitecture, groupsOf } from './config';
+import { Level } from './level';
+import { MidBlock } from './mid-block';
+import { type ForwardOptions, NORM_EPS, partOptions } from './resnet-block';
+import { sequence } from './sequence';
+
+/** CompVis model.Decoder. State: `conv_in`, `mid`, `up.i` (run from the last to the first), `norm_out`, `conv_out`. */
+export class Decoder extends Module {
+  readonly convIn: Conv2d;
+  readonly mid: MidBlock;
+  /** By level, the finest first, as in the state dict. */
+  readonly up: readonly Level[];
+  readonly normOut: GroupNorm;
+  /** The last layer, whose gradient LDM's adaptive discriminator weight is measured on. */
+  readonly convOut: Conv2d;
+
+  constructor(readonly config: AutoencoderArchitecture) {
+    super();
+    const { ch, chMult, numResBlocks, attnResolutions, attnType, outCh, resolution, zChannels } = config;
+    const last = chMult.length - 1;
+    const coarsest = ch * chMult[last];
+    this.convIn = this.child(
+      'conv_in',
+      new Conv2d({ inChannels: zChannels, outChannels: coarsest, kernel: 3, pad: 1 }),
+    );
+    this.mid = this.child('mid', new MidBlock(coarsest, config));
+    this.up = chMult.map((multiplier, level) => {
+      const levelConfig = {
+        inChannels: ch * chMult[Math.min(level + 1, last)],
+        outChannels: ch * multiplier,
+        blocks: numResBlocks + 1,
+        attention: attnType === 'vanilla' && attnResolutions.includes(resolution / 2 ** level),
+        resample: level > 0 ? ('up' as const) : ('none' as const),
+      };
+      return this.child(`up.${level}`, new Level(levelConfig, config));
+    });
+    const channels = ch * chMult[0];
+    const groups = groupsOf(channels, config.normGroups);
+    this.normOut = this.child('norm_out', new GroupNorm({ channels, groups, eps: NORM_EPS, silu: true }));
+    this.convOut = this.child('conv_out', new Conv2d({ inChannels: channels, outChannels: outCh, kernel: 3, pad: 1 }));
+  }
+
+  /**
+   * @param z `[N, h, w, zChannels]`. Borrowed.
+   * @returns `[N, f h, f w, outCh]`, f = 2^(levels - 1). Owned by the caller. @throws {ShapeError}
+   */
+  forward(z: Tensor4D, options: ForwardOptions = {}): Tensor4D {
+    checkShape('Decoder', 'z', z, ['N', 'h', 'w', this.config.zChannels]);
+    const levels = [...this.up.entries()].reverse();
+    return sequence(z, [
+      (h) => this.convIn.forward(h),
+      ...this.mid.steps(partOptions(options, 'mid')),
+      ...levels.flatMap(([i, level]) => level.steps(partOptions(options, i))),
+      (h) => this.normOut.forward(h),
+      (h) => this.convOut.forward(h),
+    ]);
+  }
+
+  /** Multiply-accumulates of the convolutions for one latent of this size. */
+  macs(height: number, width: number): number {
+    let total = this.convIn.macs(height, width) + this.mid.macs(height, width);
+    const last = this.up.length - 1;
+    for (const [i, level] of this.up.entries()) total += level.macs(height * 2 ** (last - i), width * 2 ** (last - i));
+    return total + this.convOut.macs(height * 2 ** last, width * 2 ** last);
+  }
+}

@@ -1,0 +1,36 @@
+import { ShapeError } from '@sd/core';
+import { Conv2d, Module } from '@sd/nn';
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+
+/**
+ * CompVis model.Downsample: zero padding of one pixel at the bottom and at the right only, then a 3x3 convolution of
+ * stride 2 (the UNet's pads all around). State: `conv`.
+ */
+export class Downsample extends Module {
+  readonly conv: Conv2d;
+
+  constructor(readonly channels: number) {
+    super();
+    const pad = { top: 0, bottom: 1, left: 0, right: 1 };
+    this.conv = this.child(
+      'conv',
+      new Conv2d({ inChannels: channels, outChannels: channels, kernel: 3, stride: 2, pad }),
+    );
+  }
+
+  /**
+   * @param x `[N, H, W, channels]`, H and W even. Borrowed. @returns `[N, H/2, W/2, channels]`. Owned by the caller.
+   * @throws {ShapeError}
+   */
+  forward(x: Tensor4D): Tensor4D {
+    if (x.shape.length !== 4 || x.shape[1] % 2 !== 0 || x.shape[2] % 2 !== 0) {
+      throw new ShapeError('Downsample', 'x', `[N, even, even, ${this.channels}]`, x.shape);
+    }
+    return this.conv.forward(x);
+  }
+
+  /** Multiply-accumulates for one sample of this input size. */
+  macs(height: number, width: number): number {
+    return this.conv.macs(height, width);
+  }
+}
