@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { offerSwiftshader } from './testing/swiftshader';
 import { alias } from './vitest.shared';
+
+// Before the workers start: they inherit the environment in which Dawn finds a Vulkan device.
+offerSwiftshader();
 
 export default defineConfig({
   resolve: { alias },

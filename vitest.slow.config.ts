@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { offerSwiftshader } from './testing/swiftshader';
 import { alias } from './vitest.shared';
+
+offerSwiftshader();
 
 /** Fuzzing, kill tests and other slow suites. */
 export default defineConfig({

@@ -6,5 +6,6 @@ export { describeBackends } from './describe-backends';
 export { expectGradient, type GradientOptions } from './expect-gradient';
 export { expectTensors } from './expect-tensors';
 export { golden, goldenJson } from './golden';
+export { kernelsUsedBy } from './kernels-used-by';
 export type { Tolerance } from './to-be-allclose';
 export type { Values } from './values';

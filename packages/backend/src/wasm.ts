@@ -1,23 +1,26 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BackendError } from './backend-error';
+import { BackendError, reasonOf } from './backend-error';
 import type { BackendOptions, StartedBackend } from './backend-info';
 import { onNode } from './runtime';
+import { registerWasmTrainingKernels } from './wasm/index';
 
 /**
- * WebAssembly: tfjs's kernels (XNNPACK, SIMD) and the training kernels of `./wasm` that it lacks.
+ * WebAssembly: tfjs's kernels (XNNPACK, SIMD) and the training kernels that it lacks.
  * @throws BackendError where its `.wasm` file cannot be loaded.
  */
 export async function startWasm({ wasmPaths }: BackendOptions = {}): Promise<StartedBackend> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
-  if (tf.getBackend() !== 'wasm' || wasmPaths !== undefined) {
-    const paths = wasmPaths ?? (onNode() ? (await import('./node/wasm-folder')).wasmFolder() : undefined);
+  try {
+    const paths = wasmPaths ?? (onNode() ? await (await import('./node/wasm-folder')).wasmFolder() : undefined);
     if (paths !== undefined) wasm.setWasmPaths(paths);
+    if (!(await tf.setBackend('wasm'))) throw new Error('its .wasm file could not be loaded');
+  } catch (error) {
+    const advice = onNode()
+      ? ''
+      : '; serve the .wasm files of @tensorflow/tfjs-backend-wasm/dist and pass { wasmPaths }';
+    throw new BackendError('wasm', reasonOf(error) + advice, { cause: error });
   }
-  if (!(await tf.setBackend('wasm'))) {
-    throw new BackendError(
-      'useBackend: wasm could not load its .wasm file; in a browser serve the files of @tensorflow/tfjs-backend-wasm/dist and pass { wasmPaths }',
-    );
-  }
+  await registerWasmTrainingKernels();
   const threads = wasm.getThreadsCount();
   const simd = (await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) ? 'SIMD' : 'no SIMD';
   return { name: 'wasm', device: `${threads} thread${threads === 1 ? '' : 's'}, ${simd}`, canTrain: true };

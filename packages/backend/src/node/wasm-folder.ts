@@ -1,7 +1,10 @@
-import { createRequire } from 'node:module';
-import { dirname, sep } from 'node:path';
+import { importPath } from './import-on-node';
+import { installedAt } from './installed';
 
 /** The folder of `@tensorflow/tfjs-backend-wasm` that holds its `.wasm` files, with the separator at its end. */
-export function wasmFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')) + sep;
+export async function wasmFolder(): Promise<string | undefined> {
+  const entry = await installedAt('@tensorflow/tfjs-backend-wasm');
+  if (entry === null) return undefined;
+  const { dirname, sep } = await importPath();
+  return dirname(entry) + sep;
 }
