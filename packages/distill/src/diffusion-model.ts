@@ -1,4 +1,5 @@
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { OUTPUT_PAIR, pairName } from './feature-pair';
 
 /**
  * A model as distillation knows it: any function, of this project's UNet, a tf.GraphModel or a tf.LayersModel.
@@ -19,6 +20,6 @@ export type ModelOutput = {
 
 /** A model's output and features under the names of `pairFeatures`. Copies no data. */
 export function pairedTensors({ output, features = {} }: ModelOutput): Record<string, Tensor4D> {
-  const renamed = Object.entries(features).map(([name, tensor]) => [name.replaceAll('.', '_'), tensor]);
-  return { ...Object.fromEntries(renamed), output };
+  const renamed = Object.entries(features).map(([name, tensor]) => [pairName(name), tensor]);
+  return { ...Object.fromEntries(renamed), [OUTPUT_PAIR]: output };
 }

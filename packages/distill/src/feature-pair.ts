@@ -9,18 +9,26 @@ export type FeaturePair = {
 /** The pair of the models' outputs has this name; its channels agree, so it needs no alignment. */
 export const OUTPUT_PAIR = 'output';
 
+/** A tensor that a model offers for distillation; `featureShapes` of @sd/unet lists a UNet's. */
+export type NamedShape = {
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+};
+
 /**
- * Pairs the tensors that two models have under the same name and size: `featureShapes` of @sd/unet gives both lists.
- * @param teacher height, width and channels by name. @param student likewise.
- * @returns pairs in the student's order; names that only one model has are left out.
+ * Pairs the tensors that two models have under the same name and size.
+ * @returns pairs in the student's order; those that only one model has, or has at another size, are left out.
  */
-export function pairFeatures(
-  teacher: Readonly<Record<string, readonly [number, number, number]>>,
-  student: Readonly<Record<string, readonly [number, number, number]>>,
-): FeaturePair[] {
-  return Object.entries(student).flatMap(([name, [height, width, studentChannels]]) => {
-    const shape = teacher[name];
-    if (shape?.[0] !== height || shape[1] !== width) return [];
-    return [{ name: name.replaceAll('.', '_'), teacherChannels: shape[2], studentChannels }];
+export function pairFeatures(teacher: readonly NamedShape[], student: readonly NamedShape[]): FeaturePair[] {
+  return student.flatMap(({ name, channels, height, width }) => {
+    const match = teacher.find((shape) => shape.name === name && shape.height === height && shape.width === width);
+    return match ? [{ name: pairName(name), teacherChannels: match.channels, studentChannels: channels }] : [];
   });
+}
+
+/** A feature's name as the name of a child module, which must not hold dots. */
+export function pairName(feature: string): string {
+  return feature.replaceAll('.', '_');
 }

@@ -1,5 +1,5 @@
 export { type DiffusionModel, type ModelOutput, pairedTensors } from './diffusion-model';
-export { type FeaturePair, OUTPUT_PAIR, pairFeatures } from './feature-pair';
+export { type FeaturePair, type NamedShape, OUTPUT_PAIR, pairFeatures } from './feature-pair';
 export {
   type DistillationConfig,
   type DistillationLoss,

@@ -1,0 +1,98 @@
+import { type Autoencoder, type AutoencoderConfig, createAutoencoder } from '@sd/autoencoder';
+import { float16View, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
+import { SpectralDiffusionError } from '@sd/core';
+import { type Module, withoutPrefix, withPrefix } from '@sd/nn';
+import { UNet, type UNetConfig } from '@sd/unet';
+import { readCheckpointFile } from '../training/checkpoint';
+import { UserError } from '../user-error';
+import { writeAtomically } from './atomic-file';
+
+/** Names in LDM's checkpoints begin with these. */
+const FIRST_STAGE_PREFIX = 'first_stage_model.';
+const UNET_PREFIX = 'model.diffusion_model.';
+
+export type Precision = 'float32' | 'float16';
+
+/** What a diffusion model's file says beside its weights. */
+export type DiffusionMetadata = {
+  readonly unet: UNetConfig;
+  /** A diffusers scheduler_config.json object. */
+  readonly scheduler: Readonly<Record<string, unknown>>;
+  /** The latents that the model makes are divided by it before they are decoded. */
+  readonly scaleFactor: number;
+};
+
+/** Writes a first stage with its configuration, under LDM's names. @throws {UserError} */
+export async function saveFirstStage(path: string, autoencoder: Autoencoder, precision: Precision): Promise<void> {
+  await saveModule(path, autoencoder, FIRST_STAGE_PREFIX, precision, {
+    format: 'sd-first-stage-1',
+    config: JSON.stringify(autoencoder.config),
+  });
+}
+
+/** @throws {UserError} when the file is missing, broken or no first stage. */
+export async function loadFirstStage(path: string): Promise<Autoencoder> {
+  const { tensors, metadata } = await readCheckpointFile(path);
+  if (metadata.format !== 'sd-first-stage-1')
+    throw new UserError(`${path}: not a first stage (format "${metadata.format ?? 'none'}")`);
+  return built(path, () => {
+    const autoencoder = createAutoencoder(JSON.parse(metadata.config ?? 'null') as AutoencoderConfig);
+    autoencoder.loadStateDict(withoutPrefix(tensors, FIRST_STAGE_PREFIX));
+    return autoencoder;
+  });
+}
+
+/** Writes a diffusion model with all that sampling needs, under LDM's names. @throws {UserError} */
+export async function saveDiffusionModel(
+  path: string,
+  unet: UNet,
+  metadata: DiffusionMetadata,
+  precision: Precision,
+): Promise<void> {
+  await saveModule(path, unet, UNET_PREFIX, precision, {
+    format: 'sd-diffusion-1',
+    config: JSON.stringify(metadata),
+  });
+}
+
+/** @throws {UserError} when the file is missing, broken or no diffusion model. */
+export async function loadDiffusionModel(path: string): Promise<{ unet: UNet; metadata: DiffusionMetadata }> {
+  const { tensors, metadata } = await readCheckpointFile(path);
+  if (metadata.format !== 'sd-diffusion-1') {
+    throw new UserError(`${path}: not a diffusion model of this command (format "${metadata.format ?? 'none'}")`);
+  }
+  return built(path, () => {
+    const parsed = JSON.parse(metadata.config ?? 'null') as DiffusionMetadata;
+    const unet = new UNet(parsed.unet);
+    unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));
+    return { unet, metadata: parsed };
+  });
+}
+
+async function saveModule(
+  path: string,
+  module: Module,
+  prefix: string,
+  precision: Precision,
+  metadata: Record<string, string>,
+): Promise<void> {
+  const state = withPrefix(await module.stateDict(), prefix);
+  const tensors = precision === 'float16' ? new Map([...state].map(([name, view]) => [name, halved(view)])) : state;
+  await writeAtomically(path, writeSafetensors(tensors, metadata));
+}
+
+function halved(view: TensorView): TensorView {
+  return float16View(toFloat32(view), view.shape);
+}
+
+/** Adds the file's name to errors about its contents. */
+function built<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof SpectralDiffusionError || error instanceof SyntaxError || error instanceof TypeError) {
+      throw new UserError(`${path}: ${error.message}`);
+    }
+    throw error;
+  }
+}
