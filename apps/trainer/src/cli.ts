@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+import { SpectralDiffusionError } from '@sd/core';
+import '@tensorflow/tfjs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import pc from 'picocolors';
+import packageJson from '../package.json' with { type: 'json' };
+import { demo } from './commands/demo';
+import { encode } from './commands/encode';
+import { info } from './commands/info';
+import { sample } from './commands/sample';
+import { distill, train } from './commands/train';
+import { trainAutoencoder } from './commands/train-autoencoder';
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return value;
+}
+
+function seed(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number from 0.');
+  return value;
+}
+
+function unitInterval(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a number from 0 to 1.');
+  return value;
+}
+
+const program = new Command('sd')
+  .description('Slim diffusion models: train a first stage and a teacher, distil a slim student, sample, report.')
+  .version(packageJson.version)
+  .showHelpAfterError()
+  .showSuggestionAfterError();
+
+const backendOption = () =>
+  new Option('--backend <name>', 'where to compute').choices(['auto', 'webgpu', 'cuda', 'wasm', 'cpu']);
+
+function projectCommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .requiredOption('--config <file>', "the project's YAML file")
+    .option('--out <folder>', "in place of the project's out")
+    .option('--seed <n>', "in place of the project's seed", seed)
+    .addOption(backendOption());
+}
+
+program
+  .command('demo')
+  .description('the whole chain in a few minutes, ending in out/demo/report.html')
+  .option('--data <folder>', 'a folder of photographs in place of generated images')
+  .option('--out <folder>', 'where everything is written', 'out/demo')
+  .option('--seed <n>', 'seed of everything random', seed, 0)
+  .addOption(backendOption())
+  .action(demo);
+
+program
+  .command('info [model]')
+  .description('parameters, MACs and tensors of a preset or a checkpoint; a table of all presets without one')
+  .option('--json', 'as JSON')
+  .action(async (model: string | undefined, options: { json?: boolean }) => {
+    process.stdout.write(`${await info(model, options)}\n`);
+  });
+
+projectCommand('train-autoencoder', 'train the first stage')
+  .option('--resume', 'continue from the last checkpoint')
+  .action(trainAutoencoder);
+
+projectCommand('encode', 'encode the images with the first stage').action(encode);
+
+projectCommand('train', 'train a denoiser, such as the teacher')
+  .option('--model <name>', 'which of the models', 'teacher')
+  .option('--resume', 'continue from the last checkpoint')
+  .action(train);
+
+projectCommand('distill', 'train a slim student with a teacher')
+  .option('--model <name>', 'which of the models', 'sd')
+  .option('--resume', 'continue from the last checkpoint')
+  .action(distill);
+
+projectCommand('sample', 'draw images into a PNG')
+  .option('--model <name>', 'which of the models', 'sd')
+  .option('--weights <file>', "weights in place of the project's")
+  .option('--first-stage <file>', "a first stage in place of the project's")
+  .option('--count <n>', 'how many images', positiveInteger)
+  .option('--steps <n>', 'denoising steps', positiveInteger)
+  .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM', unitInterval)
+  .option('--output <file>', 'the PNG')
+  .action(sample);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What a person can mend is said plainly; anything else is a defect and keeps its stack.
+  const text = error instanceof SpectralDiffusionError ? error.message : ((error as Error).stack ?? String(error));
+  process.stderr.write(`${pc.red('error')} ${text}\n`);
+  process.exitCode = 1;
+}

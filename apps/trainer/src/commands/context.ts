@@ -1,0 +1,60 @@
+import { type BackendName, releaseBackend, useBackend } from '@sd/backend';
+import pc from 'picocolors';
+import { loadConfig } from '../config/load-config';
+import { RunFolder } from '../config/run-folder';
+import type { ProjectConfig } from '../config/schema';
+import { interruptSignal } from '../console/interrupt';
+import { ipcProgress, PROGRESS_BY_IPC } from '../console/ipc-progress';
+import { type OpenProgress, openProgressBar } from '../console/progress';
+import type { StageContext } from '../training/run-stages';
+
+/** Options that every command on a project takes. */
+export type ProjectOptions = {
+  readonly config: string;
+  readonly out?: string;
+  readonly backend?: BackendName | 'auto';
+  readonly seed?: number;
+  readonly resume?: boolean;
+};
+
+/** Lines for people go to stderr, so that stdout holds results alone. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Reads a project, starts its backend, runs a command and lets everything go again. */
+export async function withProject<T>(
+  options: ProjectOptions,
+  run: (context: StageContext & { readonly signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const loaded = await loadConfig(options.config);
+  const config: ProjectConfig = {
+    ...loaded,
+    ...(options.out === undefined ? {} : { out: options.out }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  };
+  return withBackend(options.backend ?? config.backend, async () => {
+    const { signal, stop } = interruptSignal();
+    try {
+      const folder = new RunFolder(config.out);
+      return await run({ config, folder, resume: options.resume ?? false, openProgress: openProgress(), signal });
+    } finally {
+      stop();
+    }
+  });
+}
+
+function openProgress(): OpenProgress {
+  return process.env[PROGRESS_BY_IPC] ? ipcProgress() : openProgressBar;
+}
+
+/** Starts a backend, says which and why, and releases it, without which the process would not end. */
+export async function withBackend<T>(name: BackendName | 'auto', run: (explanation: string) => Promise<T>): Promise<T> {
+  const { explanation } = await useBackend(name);
+  say(pc.dim(explanation));
+  try {
+    return await run(explanation);
+  } finally {
+    await releaseBackend();
+  }
+}

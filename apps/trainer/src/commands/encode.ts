@@ -1,0 +1,22 @@
+import { encodeDataset } from '../data/latents';
+import { openDataset } from '../data/open-dataset';
+import { checkWritable } from '../files/atomic-file';
+import { openFirstStage } from '../training/run-stages';
+import { type ProjectOptions, say, withProject } from './context';
+
+/** `sd encode --config FILE`: encodes the project's images with its first stage. */
+export async function encode(options: ProjectOptions): Promise<void> {
+  await withProject(options, async ({ config, folder, openProgress }) => {
+    const autoencoder = await openFirstStage({ config, folder });
+    const dataset = await openDataset(config.data, config.seed, openProgress, say);
+    say(dataset.description);
+    await checkWritable(folder.root, 2 * dataset.length * dataset.size ** 2); // latents are smaller than images
+    const latents = await encodeDataset(autoencoder, dataset, openProgress);
+    await latents.save(folder.latents);
+    autoencoder.dispose();
+    const [, height, width, channels] = latents.shape;
+    say(
+      `${latents.length} latents of ${height}x${width}x${channels}, scale factor ${latents.scaleFactor.toFixed(4)}; ${folder.latents}`,
+    );
+  });
+}

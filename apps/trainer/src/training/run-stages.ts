@@ -1,0 +1,141 @@
+import type { Autoencoder } from '@sd/autoencoder';
+import { foldIn, randomKey } from '@sd/core';
+import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
+import { featureShapes, type UNet } from '@sd/unet';
+import { withSuggestion } from '../config/nearest';
+import type { RunFolder } from '../config/run-folder';
+import type { ModelConfig, ProjectConfig } from '../config/schema';
+import type { OpenProgress } from '../console/progress';
+import type { ImageDataset } from '../data/image-dataset';
+import type { Latents } from '../data/latents';
+import { loadDiffusionModel, loadFirstStage, saveDiffusionModel, saveFirstStage } from '../files/weights-file';
+import { UserError } from '../user-error';
+import { buildAutoencoder, buildScheduler, buildUNet, schedulerConfig } from './build-models';
+import { DiffusionTask, type Teaching } from './diffusion-task';
+import { FirstStageTask } from './first-stage-task';
+import { type TrainLoopResult, trainLoop } from './train-loop';
+
+/** What the stages of a project share. */
+export type StageContext = {
+  readonly config: ProjectConfig;
+  readonly folder: RunFolder;
+  readonly resume: boolean;
+  readonly openProgress: OpenProgress;
+  readonly signal?: AbortSignal;
+};
+
+/** Trains the first stage, from given weights where the configuration names them, and writes the result. */
+export async function runFirstStage(context: StageContext, dataset: ImageDataset): Promise<TrainLoopResult> {
+  const { config, folder } = context;
+  const autoencoder = buildAutoencoder(config.firstStage.model);
+  if (config.firstStage.weights) {
+    const start = await loadFirstStage(config.firstStage.weights);
+    autoencoder.loadStateDict(await start.stateDict());
+    start.dispose();
+  }
+  const key = foldIn(randomKey(config.seed), 'first-stage');
+  const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
+  try {
+    const result = await trainLoop(task, { ...context, training: config.firstStage, folder: folder.firstStage, key });
+    if (!result.interrupted) await saveFirstStage(folder.firstStage.weights, autoencoder, 'float32');
+    return result;
+  } finally {
+    task.dispose();
+  }
+}
+
+/** The finished first stage of a project: what was trained, else the weights that the configuration names. */
+export async function openFirstStage({
+  config,
+  folder,
+}: Pick<StageContext, 'config' | 'folder'>): Promise<Autoencoder> {
+  const trained = await loadFirstStage(folder.firstStage.weights).catch((error: Error) => error);
+  if (!(trained instanceof Error)) return trained;
+  if (config.firstStage.weights) return loadFirstStage(config.firstStage.weights);
+  throw new UserError(`${trained.message}; train one with \`sd train-autoencoder\` or name firstStage.weights`);
+}
+
+/** Trains one of the project's models on latents, with a teacher where its configuration asks for one. */
+export async function runModel(context: StageContext, name: string, latents: Latents): Promise<TrainLoopResult> {
+  const { config, folder } = context;
+  const model = modelConfig(config, name);
+  const { diffusion } = config;
+  const unet = buildUNet(`models.${name}.unet`, model.unet);
+  checkLatentShape(name, unet, latents);
+  const scheduler = buildScheduler(diffusion);
+  const teaching = model.distillation ? await openTeaching(context, model, unet) : undefined;
+  // Students of one project see the same examples, times and noise: the key does not depend on the name.
+  const key = foldIn(randomKey(config.seed), 'diffusion');
+  const task = new DiffusionTask({
+    name,
+    unet,
+    scheduler,
+    diffusion,
+    latents,
+    model,
+    key,
+    ...(teaching ? { teaching } : {}),
+  });
+  const stage = folder.stage(name);
+  try {
+    const result = await trainLoop(task, { ...context, training: model, folder: stage, key });
+    const metadata = { unet: unet.config, scheduler: schedulerConfig(diffusion), scaleFactor: latents.scaleFactor };
+    if (!result.interrupted) await saveDiffusionModel(stage.weights, unet, metadata, 'float32');
+    return result;
+  } finally {
+    task.dispose();
+    teaching?.dispose();
+  }
+}
+
+/** The configuration of a model. @throws {UserError} that suggests the nearest name. */
+export function modelConfig(config: ProjectConfig, name: string): ModelConfig {
+  const model = Object.hasOwn(config.models, name) ? config.models[name] : undefined;
+  if (!model) throw new UserError(`config: models has no ${withSuggestion(name, Object.keys(config.models))}`);
+  return model;
+}
+
+/** Weights of a model: the configuration's, else what was trained. */
+export function modelWeights({ config, folder }: Pick<StageContext, 'config' | 'folder'>, name: string): string {
+  return modelConfig(config, name).weights ?? folder.stage(name).weights;
+}
+
+async function openTeaching(
+  context: StageContext,
+  model: ModelConfig,
+  student: UNet,
+): Promise<(Teaching & { dispose(): void }) | undefined> {
+  if (!model.distillation) return undefined;
+  const { teacher: name, features, lambdaSpatial, lambdaFrequency, alpha } = model.distillation;
+  const { unet: teacher, metadata } = await loadDiffusionModel(modelWeights(context, name));
+  const wanted = schedulerConfig(context.config.diffusion).prediction_type;
+  if (metadata.scheduler.prediction_type !== wanted) {
+    throw new UserError(
+      `config: diffusion.predictionType is ${wanted}, but teacher ${name} predicts ${metadata.scheduler.prediction_type}`,
+    );
+  }
+  const { inChannels } = student.config;
+  const pairs = [
+    { name: OUTPUT_PAIR, teacherChannels: teacher.config.outChannels, studentChannels: student.config.outChannels },
+    ...(features === 'all' ? pairFeatures(featureShapes(teacher.config), featureShapes(student.config)) : []),
+  ];
+  if (teacher.config.inChannels !== inChannels) {
+    throw new UserError(`teacher ${name} takes ${teacher.config.inChannels} channels, the student ${inChannels}`);
+  }
+  return {
+    teacher: (x, t) => teacher.forwardWithFeatures(x, t),
+    distillation: new SpectrumAwareDistillation({ pairs, lambdaSpatial, lambdaFrequency, alpha }),
+    identity: { name, unet: teacher.config, lambdaSpatial, lambdaFrequency, alpha, features },
+    dispose: () => teacher.dispose(),
+  };
+}
+
+function checkLatentShape(name: string, unet: UNet, latents: Latents): void {
+  const { imageSize, inChannels } = unet.config;
+  const [, height, width, channels] = latents.shape;
+  if (height !== imageSize || width !== imageSize || channels !== inChannels) {
+    throw new UserError(
+      `config: models.${name}.unet is for ${imageSize}x${imageSize}x${inChannels}, but the latents are ${height}x${width}x${channels}`,
+    );
+  }
+}
