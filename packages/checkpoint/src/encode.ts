@@ -1,13 +1,18 @@
 import { float32ToBfloat16Bits } from './bfloat16';
 import { swapToHostOrder } from './byte-order';
+import { CheckpointError } from './checkpoint-error';
 import { float32ToFloat16Bits } from './float16';
-import { bytesPerElement, checkView, type DType, type TensorView } from './tensor-view';
+import { bytesPerElement, type DType, describeShape, elementCount, SHAPE_RULE, type TensorView } from './tensor-view';
 
 type Elements = Float64Array | Float32Array | Int32Array | Uint16Array;
 
 function viewOf(op: string, dtype: DType, elements: Elements, shape: readonly number[]): TensorView {
+  const count = elementCount(shape);
+  if (count === undefined) throw new CheckpointError(op, 'shape', SHAPE_RULE, describeShape(shape));
+  if (elements.length !== count) {
+    throw new CheckpointError(op, 'data', `${count} values for shape ${describeShape(shape)}`, `${elements.length}`);
+  }
   const bytes = new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength);
-  checkView(op, 'data', { dtype, shape, data: bytes });
   return { dtype, shape: [...shape], data: swapToHostOrder(bytes, bytesPerElement(dtype)) };
 }
 

@@ -1,5 +1,24 @@
 import { expect, test } from 'vitest';
+import * as checkpoint from './index';
 
-test('the package exports these names', async () => {
-  expect(Object.keys(await import('./index')).sort()).toMatchInlineSnapshot();
+test('the package exports these names', () => {
+  expect(Object.keys(checkpoint).sort()).toMatchInlineSnapshot(`
+    [
+      "CheckpointError",
+      "DTYPES",
+      "bfloat16View",
+      "bytesPerElement",
+      "float16View",
+      "float32View",
+      "float64View",
+      "int32View",
+      "isDType",
+      "openSafetensors",
+      "readSafetensors",
+      "toFloat32",
+      "toFloat64",
+      "toInt32",
+      "writeSafetensors",
+    ]
+  `);
 });

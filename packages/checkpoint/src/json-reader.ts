@@ -17,8 +17,8 @@ const MAX_DEPTH = 128;
 
 /**
  * Reads JSON (RFC 8259) value by value, as its caller asks, so that a hostile text never becomes a tree many times its
- * size. Stricter than JSON.parse: duplicate keys of objects that are read, lone surrogates and deep nesting are
- * refused; numbers keep their spelling. Time is linear in the text.
+ * size. Stricter than JSON.parse: lone surrogates and deep nesting are refused; numbers keep their spelling. Time is
+ * linear in the text.
  *
  * Each method reads one value and throws what `fail(expected, actual)` returns where the text is not JSON. Where the
  * value is of another kind than the method's, that counts as not JSON: ask `kind()` first.
@@ -39,14 +39,16 @@ export class JsonReader {
     return kind;
   }
 
-  /** Reads an object; `member` is called after each key and must read the key's value. */
+  /** Reads an object; `member` is called after each key and must read the key's value. Keys may come twice. */
   object(member: (key: string) => void): void {
-    const seen = new Set<string>();
-    this.members((key) => {
-      if (seen.has(key)) throw this.fail('free of duplicate keys', `${quote(key)} twice`);
-      seen.add(key);
+    this.require('{');
+    if (this.take('}')) return;
+    do {
+      const key = this.string();
+      this.require(':');
       member(key);
-    });
+    } while (this.take(','));
+    this.require('}');
   }
 
   /** Reads an array; `item` is called before each item, with its index, and must read it. */
@@ -104,7 +106,7 @@ export class JsonReader {
       throw this.fail(`nested at most ${MAX_DEPTH} levels deep`, `more at character ${this.at}`);
     }
     const kind = this.kind();
-    if (kind === 'an object') this.members(() => this.ignore(depth + 1));
+    if (kind === 'an object') this.object(() => this.ignore(depth + 1));
     else if (kind === 'an array') this.array(() => this.ignore(depth + 1));
     else if (kind === 'a string') this.string();
     else if (kind === 'a number') this.number();
@@ -115,17 +117,6 @@ export class JsonReader {
   end(): void {
     this.space();
     if (this.at < this.text.length) throw this.unexpected();
-  }
-
-  private members(member: (key: string) => void): void {
-    this.require('{');
-    if (this.take('}')) return;
-    do {
-      const key = this.string();
-      this.require(':');
-      member(key);
-    } while (this.take(','));
-    this.require('}');
   }
 
   /** The string token from `start` to here, its escapes resolved. */

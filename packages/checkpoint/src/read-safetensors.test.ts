@@ -179,6 +179,36 @@ test.each<[string, Uint8Array, string]>([
     'header must be free of duplicate keys, got "w" twice',
   ],
   [
+    'a field given twice',
+    fileOf('{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2],"shape":[2]}}', [1, 2]),
+    'tensor "w" must be free of duplicate keys, got "shape" twice',
+  ],
+  [
+    'the dtype given twice',
+    fileOf('{"w":{"dtype":"U8","dtype":"U8"}}'),
+    'tensor "w" must be free of duplicate keys, got "dtype" twice',
+  ],
+  [
+    'the offsets given twice',
+    fileOf('{"w":{"data_offsets":[0,0],"data_offsets":[0,0]}}'),
+    'tensor "w" must be free of duplicate keys, got "data_offsets" twice',
+  ],
+  [
+    'metadata given twice',
+    fileOf('{"__metadata__":{},"__metadata__":{}}'),
+    'header must be free of duplicate keys, got "__metadata__" twice',
+  ],
+  [
+    'a metadata key given twice',
+    fileOf('{"__metadata__":{"toString":"","toString":""}}'),
+    '__metadata__ must be free of duplicate keys, got "toString" twice',
+  ],
+  [
+    '100,001 metadata keys',
+    fileOf(`{"__metadata__":{${Array.from({ length: 100_001 }, (_, i) => `"k${i}":""`).join()}}}`),
+    '__metadata__ must be of at most 100000 keys, got more',
+  ],
+  [
     'deep nesting',
     fileOf(`{"w":{"x":${'['.repeat(1e5)}`),
     'header must be nested at most 128 levels deep, got more at character 139',

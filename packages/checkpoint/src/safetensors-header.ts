@@ -15,6 +15,9 @@ export const METADATA_KEY = '__metadata__';
 /** More than any array library has, and few enough that a hostile shape stays small. */
 export const MAX_DIMENSIONS = 64;
 
+/** V8 takes quadratic time beyond 2^23 keys of one object: a file of 100 MB would keep it busy for hours. */
+export const MAX_METADATA_KEYS = 100_000;
+
 const OPENING_BRACE = 0x7b;
 
 /** What the header says of one tensor. */
@@ -57,7 +60,7 @@ export function parseHeaderLength(op: string, start: Uint8Array, size: number): 
  * Parses and checks a header as the official implementation does: known dtypes, shapes that agree with the byte ranges,
  * ranges that start at 0, leave no hole, do not overlap and end with the file. Beyond it, refused are a header that
  * does not begin with `{` and duplicate keys, both as the format's description has it, integers and element counts
- * from 2^53 on, and more than 64 dimensions.
+ * from 2^53 on, more than 64 dimensions, and more than 100,000 metadata keys.
  * @param bytes the header without its length.
  * @param dataSize bytes of the file after the header.
  * @throws CheckpointError naming `op`.
@@ -67,15 +70,20 @@ export function parseHeader(op: string, bytes: Uint8Array, dataSize: number): Sa
   const json = new JsonReader(decodeUtf8(op, bytes), (expected, actual) => fail('header', expected, actual));
   if (json.kind() !== 'an object') throw fail('header', 'an object', json.kind());
   if (bytes[0] !== OPENING_BRACE) throw fail('header', 'an object from its first byte on', 'white space before it');
-  let metadata = emptyMetadata();
+  let metadata: Record<string, string> | undefined;
   const tensors = new Map<string, TensorInfo>();
   json.object((key) => {
-    if (key === METADATA_KEY) metadata = readMetadata(json, fail);
-    else tensors.set(key, readTensorInfo(json, key, dataSize, fail));
+    if (key === METADATA_KEY) {
+      if (metadata !== undefined) throw fail('header', ...twice(key));
+      metadata = readMetadata(json, fail);
+    } else {
+      if (tensors.has(key)) throw fail('header', ...twice(key));
+      tensors.set(key, readTensorInfo(json, key, dataSize, fail));
+    }
   });
   json.end();
   checkCoverage(tensors, dataSize, fail);
-  return { metadata, tensors };
+  return { metadata: metadata ?? emptyMetadata(), tensors };
 }
 
 function decodeUtf8(op: string, bytes: Uint8Array): string {
@@ -85,6 +93,11 @@ function decodeUtf8(op: string, bytes: Uint8Array): string {
   } catch {
     throw new CheckpointError(op, 'header', 'UTF-8', 'other bytes');
   }
+}
+
+/** What was expected and what was found where a key is given again, which the format forbids. */
+function twice(key: string): [expected: string, actual: string] {
+  return ['free of duplicate keys', `${quote(key)} twice`];
 }
 
 function emptyMetadata(): Record<string, string> {
@@ -100,7 +113,10 @@ function readMetadata(json: JsonReader, fail: Fail): Record<string, string> {
     return metadata;
   }
   if (kind !== 'an object') throw fail(METADATA_KEY, 'an object of strings', kind);
+  let count = 0;
   json.object((key) => {
+    if (Object.hasOwn(metadata, key)) throw fail(METADATA_KEY, ...twice(key));
+    if (++count > MAX_METADATA_KEYS) throw fail(METADATA_KEY, `of at most ${MAX_METADATA_KEYS} keys`, 'more');
     if (json.kind() !== 'a string') throw fail(`${METADATA_KEY} ${quote(key)}`, 'a string', json.kind());
     metadata[key] = json.string();
   });
@@ -114,10 +130,22 @@ function readTensorInfo(json: JsonReader, name: string, dataSize: number, failPa
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
   json.object((key) => {
-    if (key === 'dtype') dtype = readDType(json, fail);
-    else if (key === 'shape') shape = readIntegers(json, ' shape', MAX_DIMENSIONS, fail);
-    else if (key === 'data_offsets') offsets = readIntegers(json, ' data_offsets', 2, fail);
-    else json.ignore();
+    switch (key) {
+      case 'dtype':
+        if (dtype !== undefined) throw fail('', ...twice(key));
+        dtype = readDType(json, fail);
+        break;
+      case 'shape':
+        if (shape !== undefined) throw fail('', ...twice(key));
+        shape = readIntegers(json, ' shape', MAX_DIMENSIONS, fail);
+        break;
+      case 'data_offsets':
+        if (offsets !== undefined) throw fail('', ...twice(key));
+        offsets = readIntegers(json, ' data_offsets', 2, fail);
+        break;
+      default:
+        json.ignore();
+    }
   });
   if (dtype === undefined) throw fail(' dtype', 'given', 'none');
   if (shape === undefined) throw fail(' shape', 'given', 'none');

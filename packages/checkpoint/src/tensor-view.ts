@@ -67,6 +67,9 @@ export function bytesPerElement(dtype: DType): number {
   return bytes;
 }
 
+/** What `elementCount` asks of a shape, for messages. */
+export const SHAPE_RULE = 'integers >= 0 with a product below 2^53';
+
 /**
  * Number of elements of `shape`, 1 for a scalar's `[]`; `undefined` where a dimension is not an integer of
  * 0 .. 2^53 - 1 or the product, taken from the left, leaves that range.
@@ -91,12 +94,7 @@ export function checkView(op: string, part: string, view: TensorView): number {
   }
   const count = elementCount(view.shape);
   if (count === undefined) {
-    throw new CheckpointError(
-      op,
-      `${part} shape`,
-      'integers >= 0 with a product below 2^53',
-      describeShape(view.shape),
-    );
+    throw new CheckpointError(op, `${part} shape`, SHAPE_RULE, describeShape(view.shape));
   }
   const bytes = count * bytesPerElement(view.dtype);
   if (view.data.length !== bytes) {

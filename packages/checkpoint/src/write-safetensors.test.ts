@@ -145,3 +145,10 @@ test('a header that no reader would take is refused', () => {
     `[CheckpointError: writeSafetensors: header must be at most 100000000 bytes, got 100000032]`,
   );
 });
+
+test('more metadata keys than the reader takes are refused', () => {
+  const metadata = Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [`k${i}`, '']));
+  expect(() => writeSafetensors(new Map(), metadata)).toThrowErrorMatchingInlineSnapshot(
+    `[CheckpointError: writeSafetensors: metadata must be of at most 100000 keys, got 100001]`,
+  );
+});

@@ -1,6 +1,6 @@
 import { CheckpointError } from './checkpoint-error';
 import { quote } from './quote';
-import { LENGTH_BYTES, MAX_DIMENSIONS, MAX_HEADER_BYTES, METADATA_KEY } from './safetensors-header';
+import { LENGTH_BYTES, MAX_DIMENSIONS, MAX_HEADER_BYTES, MAX_METADATA_KEYS, METADATA_KEY } from './safetensors-header';
 import { bytesPerElement, checkView, type StateDict, type TensorView } from './tensor-view';
 import { isWellFormed } from './unicode';
 
@@ -15,7 +15,7 @@ const OP = 'writeSafetensors';
  * @param tensors borrowed; the file holds copies.
  * @param metadata the header's `__metadata__`; none by default.
  * @throws CheckpointError on a name that is reserved or has no UTF-8 form, data whose length disagrees with dtype and
- * shape, more than 64 dimensions, metadata other than strings, and a header above 100 MB, which the official implementation would not read.
+ * shape, more than 64 dimensions, metadata other than strings or of more than 100,000 keys, and a header above 100 MB, which the official implementation would not read.
  * @see https://github.com/huggingface/safetensors#format
  */
 export function writeSafetensors(
@@ -71,7 +71,11 @@ function layOut(tensors: StateDict): ReadonlyMap<string, number> {
 }
 
 function metadataJson(metadata: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(metadata).map(([key, text]) => {
+  const pairs = Object.entries(metadata);
+  if (pairs.length > MAX_METADATA_KEYS) {
+    throw new CheckpointError(OP, 'metadata', `of at most ${MAX_METADATA_KEYS} keys`, `${pairs.length}`);
+  }
+  const entries = pairs.map(([key, text]) => {
     checkText('metadata key', key);
     if (typeof text !== 'string') {
       throw new CheckpointError(OP, `metadata ${quote(key)}`, 'a string', typeof text);
