@@ -1,29 +1,56 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import type { KernelConfig, NamedAttrMap, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { engine, Tensor as TensorClass } from '@tensorflow/tfjs-core';
+import type { KernelConfig, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
+import { engine, Tensor } from '@tensorflow/tfjs-core';
+import { type NativeLibrary, nativeLibrary } from './native/library';
 
 /** Arguments of a kernel, named instead of looked up: tfjs types inputs as possibly absent. */
 export type WasmKernelArgs = {
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly attrs: NamedAttrMap;
   readonly backend: BackendWasm;
+  /** The SIMD kernels, where they could be loaded. */
+  readonly native: NativeLibrary | null;
 };
 
-export type WasmKernelFunction = (args: WasmKernelArgs) => TensorInfo | TensorInfo[];
+/** A kernel for the wasm backend; null leaves this call to the kernel of the same name that tfjs registered. */
+export type WasmKernel = {
+  readonly kernelName: string;
+  readonly run: (args: WasmKernelArgs) => TensorInfo | TensorInfo[] | null;
+};
 
-/** A kernel of the wasm backend as `tf.registerKernel` wants it. */
-export function wasmKernel(kernelName: string, kernel: WasmKernelFunction): KernelConfig {
+export function wasmKernel(kernelName: string, run: WasmKernel['run']): WasmKernel {
+  return { kernelName, run };
+}
+
+/** A kernel that is ours only where the SIMD kernels could be loaded. */
+export function nativeKernel(
+  kernelName: string,
+  run: (args: WasmKernelArgs & { readonly native: NativeLibrary }) => TensorInfo | TensorInfo[] | null,
+): WasmKernel {
+  return { kernelName, run: (args) => (args.native === null ? null : run({ ...args, native: args.native })) };
+}
+
+/** What `tf.registerKernel` wants. @param stock the kernel that tfjs registered under the name, if any */
+export function kernelConfig({ kernelName, run }: WasmKernel, stock: KernelConfig | undefined): KernelConfig {
   return {
     kernelName,
     backendName: 'wasm',
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      kernel({ inputs: inputs as Record<string, TensorInfo>, attrs: attrs ?? {}, backend: backend as BackendWasm }),
+    setupFunc: stock?.setupFunc,
+    disposeFunc: stock?.disposeFunc,
+    kernelFunc: (args) => {
+      const backend = args.backend as BackendWasm;
+      const inputs = args.inputs as Record<string, TensorInfo>;
+      const result = run({ inputs, attrs: args.attrs ?? {}, backend, native: nativeLibrary(backend) });
+      if (result !== null) return result;
+      if (stock === undefined) throw new Error(`${kernelName}: the wasm backend cannot run this case`);
+      return stock.kernelFunc(args);
+    },
   };
 }
 
 /** The tensor that an input of a kernel is when the engine calls the kernel. */
 export function asTensor<T extends Tensor>(info: TensorInfo): T {
-  return (info instanceof TensorClass ? info : engine().makeTensorFromTensorInfo(info)) as T;
+  return (info instanceof Tensor ? info : engine().makeTensorFromTensorInfo(info)) as T;
 }
 
 /** The values of a float32 tensor in the memory of the backend; valid until the next allocation. */

@@ -6,7 +6,7 @@ import { wasmKernel } from '../wasm-kernel';
 type Numbers = Float32Array | Int32Array | Uint8Array;
 
 /** The gradient of `tf.gather`. x `[rows.., inner..]`, segmentIds `[rows..]` -> `[numSegments, inner..]`. */
-export const unsortedSegmentSum = wasmKernel(UnsortedSegmentSum, ({ inputs, attrs, backend }): TensorInfo => {
+export const unsortedSegmentSum = wasmKernel(UnsortedSegmentSum, ({ inputs, attrs, backend }) => {
   const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
   const numSegments = attrs.numSegments as number;
   const idsRank = segmentIds.shape.length;

@@ -1,17 +1,54 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { kernelBytes } from './bytes';
 
-/** The functions of assembly/index.ts; addresses and strides in bytes. */
-export type NativeFunctions = {
-  readonly gemm: (...numbers: number[]) => void;
-  readonly convFilterGradient: (...numbers: number[]) => void;
-};
+type NativeFunction = (...numbers: number[]) => void;
+
+/** The functions of assembly/index.ts by name; their arguments are told there. Addresses and strides are in bytes. */
+export type NativeFunctions = Readonly<
+  Record<
+    | 'convFilterGradient'
+    | 'copyStrided'
+    | 'erf'
+    | 'expScaled'
+    | 'extremeColumns'
+    | 'extremeRows'
+    | 'gatherPixels'
+    | 'gatherRows'
+    | 'gemm'
+    | 'leakyRelu'
+    | 'logarithm'
+    | 'scatterAddPixels'
+    | 'scatterAddRows'
+    | 'select'
+    | 'sigmoid'
+    | 'silu'
+    | 'siluGradient'
+    | 'softplus'
+    | 'sumColumns'
+    | 'sumRows'
+    | 'tanh',
+    NativeFunction
+  >
+>;
 
 /** The SIMD kernels of assembly/, running on the memory of one tfjs wasm instance. */
-export type NativeLibrary = NativeFunctions & {
-  /** Address of scratch memory, 16-byte aligned; no kernel keeps anything in it between calls. */
-  readonly scratch: number;
-};
+export class NativeLibrary {
+  constructor(
+    readonly functions: NativeFunctions,
+    private readonly memory: WebAssembly.Memory,
+    /** Address of `SCRATCH_BYTES`, 16-byte aligned; nothing in it outlives a call. */
+    readonly scratch: number,
+  ) {}
+
+  /** Puts integers at the end of the scratch memory, where no kernel works, and gives their address. */
+  table(numbers: readonly number[]): number {
+    if (numbers.length * 4 > TABLE_BYTES) throw new RangeError(`a table of ${numbers.length} numbers does not fit`);
+    const address = this.scratch + SCRATCH_BYTES;
+    new Int32Array(this.memory.buffer, address, numbers.length).set(numbers);
+    return address;
+  }
+}
 
 /** What emscripten puts on tfjs's module and its types leave out. */
 type EmscriptenModule = {
@@ -21,7 +58,10 @@ type EmscriptenModule = {
   readonly wasmMemory?: unknown;
 };
 
+/** What the kernels use, the largest being gemm and convFilterGradient. */
 const SCRATCH_BYTES = 352 * 1024;
+/** Tables of integers that go with a call. */
+export const TABLE_BYTES = 64 * 1024;
 
 const libraries = new WeakMap<object, NativeLibrary | null>();
 let enabled = true;
@@ -51,14 +91,19 @@ export function withoutNativeKernels<T>(f: () => T): T {
   }
 }
 
+/** Where the values of a tensor are in the memory of the backend; stays valid when the memory grows. */
+export function addressOf(backend: BackendWasm, { dataId }: TensorInfo): number {
+  return backend.dataIdMap.get(dataId).memoryOffset;
+}
+
 function load(module: EmscriptenModule): NativeLibrary | null {
   const memory = module.asm?.memory ?? module.wasmMemory;
   if (!(memory instanceof WebAssembly.Memory) || memory.buffer !== module.HEAPU8.buffer) return null;
   const shared = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
   try {
     const functions = instantiate(memory, shared);
-    const scratch = (module._malloc(SCRATCH_BYTES + 16) + 15) & ~15;
-    return { ...functions, scratch: scratch >>> 0 };
+    const block = module._malloc(SCRATCH_BYTES + TABLE_BYTES + 16) >>> 0;
+    return new NativeLibrary(functions, memory, Math.ceil(block / 16) * 16);
   } catch {
     return null; // WebAssembly without SIMD, or a memory with other limits
   }
@@ -67,15 +112,15 @@ function load(module: EmscriptenModule): NativeLibrary | null {
 /** @param shared whether the memory belongs to the threaded build; the import must then say so. */
 export function instantiate(memory: WebAssembly.Memory, shared: boolean): NativeFunctions {
   const bytes = Uint8Array.from(atob(kernelBytes), (character) => character.charCodeAt(0));
-  if (shared) bytes[sharedFlagPosition(bytes)] = 3;
+  if (shared) bytes[limitsPosition(bytes)] = 3; // was 1: has a maximum; 2: is shared
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   return exports as unknown as NativeFunctions;
 }
 
-/** Where the limits of the imported memory begin: after "env", "memory" and the kind 2. */
-function sharedFlagPosition(bytes: Uint8Array): number {
-  const pattern = [3, ...'env'].map((c) => (typeof c === 'number' ? c : c.charCodeAt(0)));
-  pattern.push(6, ...[...'memory'].map((c) => c.charCodeAt(0)), 2);
+/** Where the limits of the imported memory are: after "env", "memory" and the kind 2. */
+function limitsPosition(bytes: Uint8Array): number {
+  const codes = (text: string) => [text.length, ...Array.from(text, (c) => c.charCodeAt(0))];
+  const pattern = [...codes('env'), ...codes('memory'), 2];
   const at = bytes.findIndex((_, i) => pattern.every((byte, j) => bytes[i + j] === byte));
   if (at < 0 || bytes[at + pattern.length] !== 1) throw new Error('the kernels import no bounded memory');
   return at + pattern.length;
