@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { SpectralDiffusionError } from '@sd/core';
-import '@tensorflow/tfjs';
+import { enableProdMode } from '@tensorflow/tfjs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import packageJson from '../package.json' with { type: 'json' };
@@ -67,6 +67,7 @@ program
 
 projectCommand('train-autoencoder', 'train the first stage')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--half', 'write the finished weights as float16')
   .action(trainAutoencoder);
 
 projectCommand('encode', 'encode the images with the first stage').action(encode);
@@ -74,11 +75,13 @@ projectCommand('encode', 'encode the images with the first stage').action(encode
 projectCommand('train', 'train a denoiser, such as the teacher')
   .option('--model <name>', 'which of the models', 'teacher')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--half', 'write the finished weights as float16')
   .action(train);
 
 projectCommand('distill', 'train a slim student with a teacher')
   .option('--model <name>', 'which of the models', 'sd')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--half', 'write the finished weights as float16')
   .action(distill);
 
 projectCommand('sample', 'draw images into a PNG')
@@ -90,6 +93,8 @@ projectCommand('sample', 'draw images into a PNG')
   .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM', unitInterval)
   .option('--output <file>', 'the PNG')
   .action(sample);
+
+enableProdMode(); // without it tfjs advises on other backends at every start
 
 try {
   await program.parseAsync();

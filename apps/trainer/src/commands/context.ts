@@ -15,6 +15,8 @@ export type ProjectOptions = {
   readonly backend?: BackendName | 'auto';
   readonly seed?: number;
   readonly resume?: boolean;
+  /** Write float16 weights. */
+  readonly half?: boolean;
 };
 
 /** Lines for people go to stderr, so that stdout holds results alone. */
@@ -37,7 +39,14 @@ export async function withProject<T>(
     const { signal, stop } = interruptSignal();
     try {
       const folder = new RunFolder(config.out);
-      return await run({ config, folder, resume: options.resume ?? false, openProgress: openProgress(), signal });
+      return await run({
+        config,
+        folder,
+        resume: options.resume ?? false,
+        precision: options.half ? 'float16' : 'float32',
+        openProgress: openProgress(),
+        signal,
+      });
     } finally {
       stop();
     }

@@ -36,7 +36,14 @@ export async function demo(options: DemoOptions): Promise<void> {
   await withBackend(options.backend ?? config.backend, async (explanation) => {
     const { signal, stop } = interruptSignal();
     try {
-      const context = { config, folder: new RunFolder(out), resume: false, openProgress: openProgressBar, signal };
+      const context = {
+        config,
+        folder: new RunFolder(out),
+        resume: false,
+        precision: 'float32' as const,
+        openProgress: openProgressBar,
+        signal,
+      };
       const project = `${out}/project.yaml`;
       await writeAtomically(project, stringify(config));
       const { latents, dataset } = await prepareLatents(context, stopwatch);

@@ -14,6 +14,8 @@ const DRAWS_PER_LEAF = 6;
  */
 export class DeadLeaves implements ImageDataset {
   readonly description: string;
+  /** Images drawn so far: drawing one takes as long as many of a training's steps. */
+  readonly #drawn: (Uint8Array | undefined)[] = [];
 
   /** @param length number of images. @param size pixels, 8 at least. */
   constructor(
@@ -29,21 +31,27 @@ export class DeadLeaves implements ImageDataset {
   async batch(indices: ArrayLike<number>): Promise<Tensor4D> {
     const { size } = this;
     const data = new Float32Array(indices.length * size * size * 3);
-    for (let i = 0; i < indices.length; i++) data.set(this.image(indices[i]), i * size * size * 3);
+    for (let i = 0; i < indices.length; i++) {
+      const offset = i * size * size * 3;
+      this.image(indices[i]).forEach((byte, j) => {
+        data[offset + j] = byte / 127.5 - 1;
+      });
+    }
     return tf.tensor4d(data, [indices.length, size, size, 3]);
   }
 
-  /** One image, size x size x 3 values in [-1, 1]. */
-  image(index: number): Float32Array {
+  /** One image, size x size x 3 bytes. Borrowed. */
+  image(index: number): Uint8Array {
     if (!Number.isInteger(index) || index < 0 || index >= this.length) {
       throw new ArgumentError('DeadLeaves', 'index', `an integer in [0, ${this.length})`, index);
     }
-    return drawDeadLeaves(foldIn(this.key, index), this.size);
+    this.#drawn[index] ??= drawDeadLeaves(foldIn(this.key, index), this.size);
+    return this.#drawn[index];
   }
 }
 
 /** Discs from the front to the back, each filling what is still empty, until the plane is covered. */
-function drawDeadLeaves(key: RandomKey, size: number): Float32Array {
+function drawDeadLeaves(key: RandomKey, size: number): Uint8Array {
   const width = size * SUPERSAMPLING;
   const color = new Float32Array(width * width * 3);
   const covered = new Uint8Array(width * width);
@@ -96,7 +104,8 @@ function leafColor(palette: Float64Array, tint: readonly number[]): [number, num
   return [channel(0), channel(1), channel(2)];
 }
 
-function averaged(color: Float32Array, size: number): Float32Array {
+/** Means of SUPERSAMPLING x SUPERSAMPLING blocks, from [-1, 1] to bytes. */
+function averaged(color: Float32Array, size: number): Uint8Array {
   const width = size * SUPERSAMPLING;
   const result = new Float32Array(size * size * 3);
   for (let row = 0; row < width; row++) {
@@ -106,5 +115,5 @@ function averaged(color: Float32Array, size: number): Float32Array {
       for (let c = 0; c < 3; c++) result[target + c] += color[source + c] / SUPERSAMPLING ** 2;
     }
   }
-  return result;
+  return Uint8Array.from(result, (value) => Math.round((value + 1) * 127.5));
 }

@@ -27,7 +27,7 @@ export function errorsAgainst(statistics: SpectrumStatistics, data: SpectrumStat
 /** Mean over images of 10 log10(peak^2 / mean squared error), for images in [-1, 1]. */
 export async function meanPsnr(a: Tensor4D, b: Tensor4D): Promise<number> {
   const errors = tf.tidy(() => tf.mean(tf.reshape(tf.square(tf.sub(a, b)), [a.shape[0], -1]), 1));
-  const values = await errors.data();
+  const values = (await errors.data()) as Float32Array;
   errors.dispose();
   return values.reduce((sum, value) => sum + 10 * Math.log10(4 / value), 0) / values.length;
 }
@@ -57,7 +57,7 @@ export async function gateCurves(
       const curve = curves.get(module) ?? emptyCurve(module);
       curves.set(module, curve);
       (curve.t as number[]).push(t);
-      const data = await values.data();
+      const data = (await values.data()) as Float32Array;
       const perBand = values.size / values.shape[0] / BANDS.length;
       for (const [b, band] of BANDS.entries()) {
         const own = data.filter((_, i) => Math.floor(i / perBand) % BANDS.length === b);

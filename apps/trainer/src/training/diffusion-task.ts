@@ -1,7 +1,7 @@
 import { foldIn, integerArray, normal, type RandomKey } from '@sd/core';
 import { type DistillationLoss, type ModelOutput, pairedTensors, type SpectrumAwareDistillation } from '@sd/distill';
 import type { Module } from '@sd/nn';
-import { lossWeight, type Scheduler, trainingTarget } from '@sd/schedulers';
+import { minSnrWeight, type Scheduler } from '@sd/schedulers';
 import type { UNet } from '@sd/unet';
 import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -71,13 +71,15 @@ export class DiffusionTask implements TrainingTask {
     return tf.tidy(() => {
       const noise = normal(foldIn(stepKey, 'noise'), x0.shape) as Tensor4D;
       const x = scheduler.addNoise(x0, noise, times);
-      const weights = lossWeight(scheduler, times, { predictionType, minSnrGamma });
+      const weights = times.map((t) =>
+        minSnrGamma === undefined ? 1 : minSnrWeight(scheduler.snr(t), { gamma: minSnrGamma, predictionType }),
+      );
       const taught = teaching ? pairedTensors(teaching.teacher(x, times)) : {};
       return {
         x0,
         x,
         t: tf.tensor1d(times, 'float32'),
-        target: trainingTarget(scheduler, x0, noise, times, predictionType),
+        target: scheduler.trainingTarget(x0, noise, times),
         weight: tf.tensor4d(weights, [times.length, 1, 1, 1]),
         ...Object.fromEntries(Object.entries(taught).map(([name, tensor]) => [TEACHER_PREFIX + name, tensor])),
       };

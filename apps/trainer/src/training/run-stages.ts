@@ -8,7 +8,13 @@ import type { ModelConfig, ProjectConfig } from '../config/schema';
 import type { OpenProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import type { Latents } from '../data/latents';
-import { loadDiffusionModel, loadFirstStage, saveDiffusionModel, saveFirstStage } from '../files/weights-file';
+import {
+  loadDiffusionModel,
+  loadFirstStage,
+  type Precision,
+  saveDiffusionModel,
+  saveFirstStage,
+} from '../files/weights-file';
 import { UserError } from '../user-error';
 import { buildAutoencoder, buildScheduler, buildUNet, schedulerConfig } from './build-models';
 import { DiffusionTask, type Teaching } from './diffusion-task';
@@ -20,6 +26,8 @@ export type StageContext = {
   readonly config: ProjectConfig;
   readonly folder: RunFolder;
   readonly resume: boolean;
+  /** Of the finished weights on disk. */
+  readonly precision: Precision;
   readonly openProgress: OpenProgress;
   readonly signal?: AbortSignal;
 };
@@ -37,7 +45,7 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
   const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
   try {
     const result = await trainLoop(task, { ...context, training: config.firstStage, folder: folder.firstStage, key });
-    if (!result.interrupted) await saveFirstStage(folder.firstStage.weights, autoencoder, 'float32');
+    if (!result.interrupted) await saveFirstStage(folder.firstStage.weights, autoencoder, context.precision);
     return result;
   } finally {
     task.dispose();
@@ -80,7 +88,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   try {
     const result = await trainLoop(task, { ...context, training: model, folder: stage, key });
     const metadata = { unet: unet.config, scheduler: schedulerConfig(diffusion), scaleFactor: latents.scaleFactor };
-    if (!result.interrupted) await saveDiffusionModel(stage.weights, unet, metadata, 'float32');
+    if (!result.interrupted) await saveDiffusionModel(stage.weights, unet, metadata, context.precision);
     return result;
   } finally {
     task.dispose();
