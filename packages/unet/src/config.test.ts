@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { resolveUNetConfig, type UNetConfig } from './config';
+import { planUNet } from './plan';
+import { presets } from './presets';
+
+const valid: UNetConfig = {
+  imageSize: 16,
+  inChannels: 3,
+  outChannels: 3,
+  modelChannels: 32,
+  channelMult: [1, 2],
+  numResBlocks: 1,
+  attentionResolutions: [2],
+  numHeads: 2,
+};
+
+/** Also what types do not allow, as it comes from JSON. */
+const refused = (change: Record<string, unknown>) => expect(() => planUNet(resolveUNetConfig({ ...valid, ...change })));
+
+test.each(Object.entries(presets))('%s survives JSON', (_, config) => {
+  expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  const resolved = resolveUNetConfig(config);
+  expect(resolveUNetConfig(JSON.parse(JSON.stringify(resolved)) as UNetConfig)).toEqual(resolved);
+});
+
+test('fills in the defaults', () => {
+  expect(resolveUNetConfig(valid)).toEqual({
+    ...valid,
+    useSpatialTransformer: false,
+    transformerDepth: 1,
+    contextLength: 77,
+    useScaleShiftNorm: false,
+    resblockUpdown: false,
+    dropout: 0,
+    legacy: true,
+    resample: 'conv',
+    wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 4 },
+  });
+});
+
+test('a field that is undefined has its default', () => {
+  expect(resolveUNetConfig({ ...valid, dropout: undefined }).dropout).toBe(0);
+});
+
+test('numHeadChannels wins over numHeads', () => {
+  const { middleBlock } = planUNet(resolveUNetConfig({ ...valid, numHeadChannels: 16 }));
+  expect(middleBlock.layers[1]).toMatchObject({ kind: 'attention', channels: 64, heads: 4 });
+});
+
+describe('refuses', () => {
+  test('fields that it does not know', () => {
+    refused({ model_channels: 32 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: field must be one of imageSize, inChannels, outChannels, modelChannels, channelMult, numResBlocks, attentionResolutions, numHeads, numHeadChannels, useSpatialTransformer, transformerDepth, contextDim, contextLength, numClasses, useScaleShiftNorm, resblockUpdown, dropout, legacy, normGroups, resample, wavelet, got "model_channels"]`,
+    );
+    refused({ resample: 'wavelet', wavelet: { hidden: 4 } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.wavelet: field must be one of fuse, gate, gateHidden, got "hidden"]`,
+    );
+  });
+
+  test('numbers that are none', () => {
+    refused({ modelChannels: '32' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: modelChannels must be an integer >= 2, got "32"]`,
+    );
+    refused({ numResBlocks: 0 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numResBlocks must be an integer >= 1, got 0]`,
+    );
+    refused({ numHeads: -1 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numHeads must be an integer >= 1, got -1]`,
+    );
+    refused({ channelMult: [] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: channelMult must be a list of at least one level, got []]`,
+    );
+    refused({ channelMult: 2 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: channelMult must be a list of integers, got 2]`,
+    );
+    refused({ channelMult: [1, 1.5] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: channelMult must be an integer >= 1, got 1.5]`,
+    );
+    refused({ dropout: 1 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: dropout must be a probability in [0, 1), got 1]`,
+    );
+    refused({ resample: 'wavelet', wavelet: { gateHidden: 0 } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.wavelet: gateHidden must be an integer >= 1, got 0]`,
+    );
+  });
+
+  test('choices that are none', () => {
+    refused({ resblockUpdown: 'yes' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: resblockUpdown must be true or false, got "yes"]`,
+    );
+    refused({ resample: 'haar' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: resample must be 'conv' or 'wavelet', got "haar"]`,
+    );
+    refused({ resample: 'wavelet', wavelet: { fuse: 'max' } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.wavelet: fuse must be 'conv' or 'sum', got "max"]`,
+    );
+    refused({ resample: 'wavelet', wavelet: { gate: 'pixel' } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.wavelet: gate must be 'channel' or 'band', got "pixel"]`,
+    );
+    refused({ wavelet: { fuse: 'sum' } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: wavelet must be left out unless resample is 'wavelet', got {"fuse":"sum","gate":"channel","gateHidden":4}]`,
+    );
+  });
+
+  test('levels that the image does not have', () => {
+    refused({ imageSize: 15 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: imageSize must be a multiple of 2, for 2 levels, got 15]`,
+    );
+    refused({ attentionResolutions: [16, 8] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: attentionResolutions must be downsample factors (not sizes), of 1, 2 for 2 levels, got [16, 8]]`,
+    );
+  });
+
+  test('half a context', () => {
+    refused({ useSpatialTransformer: true }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: contextDim must be given with useSpatialTransformer, got undefined]`,
+    );
+    refused({ contextDim: 512 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: contextDim must be left out without useSpatialTransformer, got 512]`,
+    );
+  });
+
+  test('widths that heads, groups or bands do not divide', () => {
+    refused({ numHeads: undefined }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numHeads must be given, or numHeadChannels, got undefined]`,
+    );
+    refused({ numHeads: 5 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numHeads must be a divisor of every width that it meets, here 64, got 5]`,
+    );
+    refused({ numHeadChannels: 48 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numHeadChannels must be a divisor of every width that it meets, here 64, got 48]`,
+    );
+    refused({ modelChannels: 40, normGroups: 32 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: normGroups must be a divisor of every width that it meets, here 40, got 32]`,
+    );
+    refused({ modelChannels: 6, channelMult: [1, 1], resample: 'wavelet' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: modelChannels must be such that every level above 0 is a multiple of 4 wide, for its four wavelet bands, got 6]`,
+    );
+    refused({
+      modelChannels: 5,
+      channelMult: [1, 4],
+      resample: 'wavelet',
+      wavelet: { gateHidden: 'half' },
+    }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.wavelet: gateHidden must be a number for 5 channels, got "half"]`,
+    );
+  });
+});

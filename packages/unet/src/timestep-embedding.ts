@@ -1,0 +1,50 @@
+import { ArgumentError, checkInteger, checkShape } from '@sd/core';
+import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+
+const MAX_PERIOD = 10000;
+
+/**
+ * Sinusoidal embedding of timesteps: [cos(t f_i), sin(t f_i)], f_i = 10000^(-i / half), half = floor(dim / 2), a zero
+ * at the end where dim is odd. Cosines first: LDM's `util.timestep_embedding`, not the one of its `model.py`.
+ *
+ * @param t `[N]`, in steps; fractions are allowed. Numbers are exact on every backend. Borrowed.
+ * @returns `[N, dim]`. Owned by the caller.
+ * @throws {ArgumentError} @throws {ShapeError}
+ */
+export function timestepEmbedding(t: readonly number[] | Tensor1D, dim: number): Tensor2D {
+  checkInteger('timestepEmbedding', 'dim', dim, 2);
+  if (t instanceof tf.Tensor) return embedTensor(t, dim);
+  const half = Math.floor(dim / 2);
+  const frequencies = frequenciesOf(half);
+  const values = new Float32Array(t.length * dim);
+  for (const [row, time] of t.entries()) {
+    if (!Number.isFinite(time)) throw new ArgumentError('timestepEmbedding', 't', 'finite numbers', t);
+    for (let i = 0; i < half; i++) {
+      const angle = Math.fround(time * frequencies[i]);
+      values[row * dim + i] = Math.cos(angle);
+      values[row * dim + half + i] = Math.sin(angle);
+    }
+  }
+  return tf.tensor2d(values, [t.length, dim]);
+}
+
+function embedTensor(t: Tensor1D, dim: number): Tensor2D {
+  checkShape('timestepEmbedding', 't', t, ['N']);
+  const half = Math.floor(dim / 2);
+  return tf.tidy(() => {
+    const times = tf.reshape(tf.cast(t, 'float32'), [-1, 1]); // [N, 1]
+    const angles = tf.mul(times, tf.tensor(frequenciesOf(half), [1, half])); // [N, half]
+    const parts = [tf.cos(angles), tf.sin(angles)] as Tensor2D[];
+    if (dim % 2 === 1) parts.push(tf.zeros([t.shape[0], 1]));
+    return tf.concat(parts, 1);
+  });
+}
+
+/**
+ * Rounded to float32 after every step, as PyTorch computes them: at t = 999 the phase shows the last bit of a frequency.
+ */
+function frequenciesOf(half: number): Float32Array {
+  const rate = Math.fround(-Math.log(MAX_PERIOD));
+  return Float32Array.from({ length: half }, (_, i) => Math.exp(Math.fround(Math.fround(rate * i) / half)));
+}
