@@ -1,12 +1,14 @@
 import { type BackendName, useBackend } from '@sd/backend';
-import { beforeAll, describe } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterEach, beforeAll, beforeEach, describe } from 'vitest';
 
 const anywhere: readonly BackendName[] = ['cpu', 'wasm'];
 
 /**
  * One suite per backend, which is set before the suite's own hooks and tests run. cpu and wasm must start everywhere;
  * where webgpu (SwiftShader if there is no GPU) or cuda cannot, the suite's tests are reported as skipped, with the
- * reason in the suite's name.
+ * reason in the suite's name. On webgpu a test also fails if WebGPU finds an invalid shader or call in it, which tfjs
+ * itself does not report.
  */
 export function describeBackends(names: readonly BackendName[] = anywhere, body: (name: BackendName) => void): void {
   for (const name of names) {
@@ -20,6 +22,7 @@ export function describeBackends(names: readonly BackendName[] = anywhere, body:
       beforeAll(async () => {
         await useBackend(name, { allowSoftware: true });
       });
+      if (name === 'webgpu') catchInvalidCalls();
       body(name);
     });
   }
@@ -32,4 +35,28 @@ async function whyNot(name: BackendName): Promise<string | null> {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+type WebgpuBackend = tf.KernelBackend & {
+  readonly device: GPUDevice;
+  ensureCommandEncoderReady(): void;
+  submitQueue(): void;
+};
+
+function catchInvalidCalls(): void {
+  let watched: GPUDevice | null = null;
+  beforeEach(() => {
+    // A test may have released or changed the backend.
+    watched = tf.getBackend() === 'webgpu' ? (tf.backend() as WebgpuBackend).device : null;
+    watched?.pushErrorScope('validation');
+  });
+  afterEach(async () => {
+    if (watched === null || tf.getBackend() !== 'webgpu') return;
+    const backend = tf.backend() as WebgpuBackend;
+    if (backend.device !== watched) return;
+    backend.ensureCommandEncoderReady();
+    backend.submitQueue();
+    const error = await watched.popErrorScope();
+    if (error !== null) throw new Error(`WebGPU: ${error.message}`);
+  });
 }

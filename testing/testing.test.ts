@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { describeBackends, expectGradient, expectTensors } from './index';
+import { describeBackends, expectGradient, expectTensors, kernelsUsedBy } from './index';
 
 describeBackends(['cpu', 'wasm'], (name) => {
   test('the suite runs on its backend', () => expect(tf.getBackend()).toBe(name));
@@ -57,4 +57,22 @@ describe('toBeAllclose on arrays', () => {
     expect(() => expect([1, 2, 3]).toBeAllclose([[1, 2], [3]])).toThrow('ragged: rows of shapes 2 and 1');
     expect([Number.POSITIVE_INFINITY, 1]).toBeAllclose([Number.POSITIVE_INFINITY, 1]);
   });
+});
+
+describeBackends(['webgpu'], () => {
+  test.fails('a test in which WebGPU finds an invalid shader fails', () => {
+    const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+    device.createShaderModule({ code: 'not WGSL' });
+  });
+  test('and the next one does not', async () => {
+    const x = tf.tensor1d([1, 2]);
+    await expect(tf.add(x, 1)).toBeAllclose([2, 3]);
+  });
+});
+
+test('kernelsUsedBy sees forward and backward kernels, and leaves the backend as it was', async () => {
+  await tf.setBackend('wasm');
+  const kernels = await kernelsUsedBy(() => tf.grad((x: tf.Tensor) => tf.sum(tf.square(x)))(tf.ones([2])));
+  expect(kernels).toEqual(['Cast', 'Identity', 'Multiply', 'Reshape', 'Square', 'Sum']);
+  expect(tf.getBackend()).toBe('wasm');
 });

@@ -33,7 +33,7 @@ export async function useBackend(
 ): Promise<BackendInfo> {
   if (name === 'auto') return firstThatStarts(options);
   if (!Object.hasOwn(starters, name)) {
-    throw new ArgumentError('useBackend', 'name', `auto, ${Object.keys(starters).join(', ')}`, name);
+    throw new ArgumentError('useBackend', 'name', `one of auto, ${Object.keys(starters).join(', ')}`, name);
   }
   const started = await start(name, options);
   return { ...started, explanation: `${started.name} (${started.device}): as asked` };

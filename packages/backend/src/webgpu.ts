@@ -21,7 +21,7 @@ export async function startWebgpu({ allowSoftware = softwareAllowed() }: Backend
   try {
     current = await start(allowSoftware);
   } catch (error) {
-    await stopDawn();
+    await hideDawn();
     throw error;
   }
   return current.started;
@@ -36,7 +36,7 @@ export async function releaseWebgpu(): Promise<void> {
     device.destroy();
     await device.lost;
   }
-  await stopDawn();
+  await hideDawn();
 }
 
 async function start(allowSoftware: boolean): Promise<Current> {
@@ -67,8 +67,8 @@ function browserGpu(): GPU {
   return navigator.gpu;
 }
 
-async function stopDawn(): Promise<void> {
-  if (onNode()) (await import('./node/dawn')).stopDawn();
+async function hideDawn(): Promise<void> {
+  if (onNode()) (await import('./node/dawn')).hideDawn();
 }
 
 function softwareAllowed(): boolean {

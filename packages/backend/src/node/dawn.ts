@@ -9,22 +9,24 @@ type Dawn = { create(flags: string[]): GPU; globals: Record<string, unknown> };
  */
 const flags = ['enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis'];
 
-// Reachable for as long as it is used: if the garbage collector took it, Dawn would be freed under its devices.
+// Never let go of: when the garbage collector takes it, Dawn is freed under the objects of its devices that still wait
+// for their own turn, and the process dies (a futex error, a segmentation fault).
 let gpu: GPU | null = null;
 let ownNavigator = false;
 
 /**
- * Loads Dawn and defines `navigator.gpu` and the WebGPU globals, as tfjs's WebGPU backend wants them before it is
- * imported.
+ * Loads Dawn, once in the life of a process, and defines `navigator.gpu` and the WebGPU globals, as tfjs's WebGPU
+ * backend wants them before it is imported.
  * @throws BackendError where the package `webgpu` is absent or has no binary for this platform.
  */
 export async function startDawn(): Promise<GPU> {
-  if (gpu !== null) return gpu;
-  const { create, globals } = await loadDawn();
-  for (const [key, value] of Object.entries(globals)) {
-    Object.defineProperty(globalThis, key, { value, configurable: true, writable: true, enumerable: false });
+  if (gpu === null) {
+    const { create, globals } = await loadDawn();
+    for (const [key, value] of Object.entries(globals)) {
+      Object.defineProperty(globalThis, key, { value, configurable: true, writable: true, enumerable: false });
+    }
+    gpu = create(flags);
   }
-  gpu = create(flags);
   if (typeof navigator === 'undefined') {
     // Node has one from version 21 on.
     const value = { userAgent: `Node.js/${process.versions.node}` };
@@ -35,11 +37,9 @@ export async function startDawn(): Promise<GPU> {
   return gpu;
 }
 
-/** Lets go of Dawn, which keeps the process alive; its devices must have been destroyed. */
-export function stopDawn(): void {
-  if (gpu === null) return;
-  gpu = null;
-  Reflect.deleteProperty(navigator, 'gpu');
+/** Undefines `navigator.gpu`, so that other code finds none, and with a destroyed device lets the process exit. */
+export function hideDawn(): void {
+  if (typeof navigator !== 'undefined' && navigator.gpu === gpu) Reflect.deleteProperty(navigator, 'gpu');
   if (ownNavigator) Reflect.deleteProperty(globalThis, 'navigator');
   ownNavigator = false;
 }
