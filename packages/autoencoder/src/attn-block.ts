@@ -1,27 +1,24 @@
-import { Conv2d, GroupNorm, Module, scaledDotProductAttention } from '@sd/nn';
+import { Conv2d, type GroupNorm, Module, scaledDotProductAttention } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { groupsOf } from './config';
-import { NORM_EPS } from './resnet-block';
-
-export type AttnBlockConfig = { readonly channels: number; readonly normGroups: number };
+import { type LayerStyle, norm } from './layers';
 
 /**
  * CompVis model.AttnBlock: self-attention of one head over all pixels, with a residual. Its memory grows with the square
  * of the pixels. State: `norm`, `q`, `k`, `v`, `proj_out`, the last four 1x1 convolutions.
  */
 export class AttnBlock extends Module {
-  readonly norm: GroupNorm;
+  readonly norm: GroupNorm | undefined;
   readonly q: Conv2d;
   readonly k: Conv2d;
   readonly v: Conv2d;
   readonly projOut: Conv2d;
 
-  constructor(readonly config: AttnBlockConfig) {
+  constructor(channels: number, style: LayerStyle) {
     super();
-    const { channels, normGroups } = config;
     const conv = () => new Conv2d({ inChannels: channels, outChannels: channels, kernel: 1 });
-    this.norm = this.child('norm', new GroupNorm({ channels, groups: groupsOf(channels, normGroups), eps: NORM_EPS }));
+    const before = norm(channels, style, false);
+    if (before) this.norm = this.child('norm', before);
     this.q = this.child('q', conv());
     this.k = this.child('k', conv());
     this.v = this.child('v', conv());
@@ -32,7 +29,7 @@ export class AttnBlock extends Module {
   forward(x: Tensor4D): Tensor4D {
     return tf.tidy(() => {
       const [n, height, width, channels] = x.shape;
-      const h = this.norm.forward(x);
+      const h = this.norm?.forward(x) ?? x;
       const tokens = (t: Tensor4D): Tensor4D => tf.reshape(t, [n, 1, height * width, channels]); // [N, 1, T, C]
       const attended = scaledDotProductAttention(
         tokens(this.q.forward(h)),

@@ -1,5 +1,5 @@
 import { checkShape } from '@sd/core';
-import { Conv2d, Module } from '@sd/nn';
+import { type Conv2d, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkAutoencoderConfig } from './check-config';
@@ -7,6 +7,7 @@ import { type AutoencoderKLConfig, downsampleFactor } from './config';
 import { Decoder } from './decoder';
 import { DiagonalGaussian } from './diagonal-gaussian';
 import { checkImage, Encoder } from './encoder';
+import { trunkConv } from './layers';
 import { type ForwardOptions, partOptions } from './resnet-block';
 
 /**
@@ -29,11 +30,11 @@ export class AutoencoderKL extends Module {
     this.decoder = this.child('decoder', new Decoder(config));
     this.quantConv = this.child(
       'quant_conv',
-      new Conv2d({ inChannels: 2 * zChannels, outChannels: 2 * embedDim, kernel: 1 }),
+      trunkConv({ inChannels: 2 * zChannels, outChannels: 2 * embedDim }, 1, config),
     );
     this.postQuantConv = this.child(
       'post_quant_conv',
-      new Conv2d({ inChannels: embedDim, outChannels: zChannels, kernel: 1 }),
+      trunkConv({ inChannels: embedDim, outChannels: zChannels }, 1, config),
     );
   }
 

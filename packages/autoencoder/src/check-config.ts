@@ -35,6 +35,10 @@ function checkArchitecture(op: string, config: AutoencoderArchitecture): void {
   if (resolution % factor !== 0) throw new ArgumentError(op, 'resolution', `a multiple of ${factor}`, resolution);
   if (attnType !== 'vanilla' && attnType !== 'none')
     throw new ArgumentError(op, 'attnType', "'vanilla' or 'none'", attnType);
+  if (config.norm !== 'group' && config.norm !== 'none')
+    throw new ArgumentError(op, 'norm', "'group' or 'none'", config.norm);
+  if (config.init !== 'torch' && config.init !== 'linear')
+    throw new ArgumentError(op, 'init', "'torch' or 'linear'", config.init);
   if (!Array.isArray(attnResolutions))
     throw new ArgumentError(op, 'attnResolutions', 'a list of integers', attnResolutions);
   // LDM ignores a size that no level has, which only hides a mistake

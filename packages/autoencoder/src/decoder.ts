@@ -1,10 +1,11 @@
 import { checkShape } from '@sd/core';
-import { Conv2d, GroupNorm, Module } from '@sd/nn';
+import { type Conv2d, type GroupNorm, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import { type AutoencoderArchitecture, groupsOf } from './config';
+import type { AutoencoderArchitecture } from './config';
+import { norm, normSilu, trunkConv } from './layers';
 import { Level } from './level';
 import { MidBlock } from './mid-block';
-import { type ForwardOptions, NORM_EPS, partOptions } from './resnet-block';
+import { type ForwardOptions, partOptions } from './resnet-block';
 import { sequence } from './sequence';
 
 /** CompVis model.Decoder. State: `conv_in`, `mid`, `up.i` (run from the last to the first), `norm_out`, `conv_out`. */
@@ -13,7 +14,7 @@ export class Decoder extends Module {
   readonly mid: MidBlock;
   /** By level, the finest first, as in the state dict. */
   readonly up: readonly Level[];
-  readonly normOut: GroupNorm;
+  readonly normOut: GroupNorm | undefined;
   /** The last layer, whose gradient LDM's adaptive discriminator weight is measured on. */
   readonly convOut: Conv2d;
 
@@ -22,10 +23,7 @@ export class Decoder extends Module {
     const { ch, chMult, numResBlocks, attnResolutions, attnType, outCh, resolution, zChannels } = config;
     const last = chMult.length - 1;
     const coarsest = ch * chMult[last];
-    this.convIn = this.child(
-      'conv_in',
-      new Conv2d({ inChannels: zChannels, outChannels: coarsest, kernel: 3, pad: 1 }),
-    );
+    this.convIn = this.child('conv_in', trunkConv({ inChannels: zChannels, outChannels: coarsest }, 3, config));
     this.mid = this.child('mid', new MidBlock(coarsest, config));
     this.up = chMult.map((multiplier, level) => {
       const levelConfig = {
@@ -38,9 +36,9 @@ export class Decoder extends Module {
       return this.child(`up.${level}`, new Level(levelConfig, config));
     });
     const channels = ch * chMult[0];
-    const groups = groupsOf(channels, config.normGroups);
-    this.normOut = this.child('norm_out', new GroupNorm({ channels, groups, eps: NORM_EPS, silu: true }));
-    this.convOut = this.child('conv_out', new Conv2d({ inChannels: channels, outChannels: outCh, kernel: 3, pad: 1 }));
+    const normOut = norm(channels, config, true);
+    if (normOut) this.normOut = this.child('norm_out', normOut);
+    this.convOut = this.child('conv_out', trunkConv({ inChannels: channels, outChannels: outCh }, 3, config));
   }
 
   /**
@@ -54,7 +52,7 @@ export class Decoder extends Module {
       (h) => this.convIn.forward(h),
       ...this.mid.steps(partOptions(options, 'mid')),
       ...levels.flatMap(([i, level]) => level.steps(partOptions(options, i))),
-      (h) => this.normOut.forward(h),
+      (h) => normSilu(this.normOut, h),
       (h) => this.convOut.forward(h),
     ]);
   }

@@ -1,6 +1,7 @@
 import { ShapeError } from '@sd/core';
-import { Conv2d, Module } from '@sd/nn';
+import { type Conv2d, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { downsampleConv, type LayerStyle } from './layers';
 
 /**
  * CompVis model.Downsample: zero padding of one pixel at the bottom and at the right only, then a 3x3 convolution of
@@ -9,13 +10,12 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 export class Downsample extends Module {
   readonly conv: Conv2d;
 
-  constructor(readonly channels: number) {
+  constructor(
+    readonly channels: number,
+    style: LayerStyle,
+  ) {
     super();
-    const pad = { top: 0, bottom: 1, left: 0, right: 1 };
-    this.conv = this.child(
-      'conv',
-      new Conv2d({ inChannels: channels, outChannels: channels, kernel: 3, stride: 2, pad }),
-    );
+    this.conv = this.child('conv', downsampleConv(channels, style));
   }
 
   /**

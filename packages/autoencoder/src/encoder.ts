@@ -1,10 +1,11 @@
 import { ShapeError } from '@sd/core';
-import { Conv2d, GroupNorm, Module } from '@sd/nn';
+import { type Conv2d, type GroupNorm, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import { type AutoencoderArchitecture, downsampleFactor, groupsOf } from './config';
+import { type AutoencoderArchitecture, downsampleFactor } from './config';
+import { norm, normSilu, trunkConv } from './layers';
 import { Level } from './level';
 import { MidBlock } from './mid-block';
-import { type ForwardOptions, NORM_EPS, partOptions } from './resnet-block';
+import { type ForwardOptions, partOptions } from './resnet-block';
 import { sequence } from './sequence';
 
 /** CompVis model.Encoder. State: `conv_in`, `down.i`, `mid`, `norm_out`, `conv_out`. */
@@ -12,13 +13,13 @@ export class Encoder extends Module {
   readonly convIn: Conv2d;
   readonly down: readonly Level[];
   readonly mid: MidBlock;
-  readonly normOut: GroupNorm;
+  readonly normOut: GroupNorm | undefined;
   readonly convOut: Conv2d;
 
   constructor(readonly config: AutoencoderArchitecture) {
     super();
     const { ch, chMult, numResBlocks, attnResolutions, attnType, inChannels, resolution, zChannels, doubleZ } = config;
-    this.convIn = this.child('conv_in', new Conv2d({ inChannels, outChannels: ch, kernel: 3, pad: 1 }));
+    this.convIn = this.child('conv_in', trunkConv({ inChannels, outChannels: ch }, 3, config));
     this.down = chMult.map((multiplier, level) => {
       const levelConfig = {
         inChannels: ch * (level === 0 ? 1 : chMult[level - 1]),
@@ -31,10 +32,10 @@ export class Encoder extends Module {
     });
     const channels = ch * chMult[chMult.length - 1];
     this.mid = this.child('mid', new MidBlock(channels, config));
-    const groups = groupsOf(channels, config.normGroups);
-    this.normOut = this.child('norm_out', new GroupNorm({ channels, groups, eps: NORM_EPS, silu: true }));
+    const normOut = norm(channels, config, true);
+    if (normOut) this.normOut = this.child('norm_out', normOut);
     const outChannels = doubleZ ? 2 * zChannels : zChannels;
-    this.convOut = this.child('conv_out', new Conv2d({ inChannels: channels, outChannels, kernel: 3, pad: 1 }));
+    this.convOut = this.child('conv_out', trunkConv({ inChannels: channels, outChannels }, 3, config));
   }
 
   /**
@@ -47,7 +48,7 @@ export class Encoder extends Module {
       (h) => this.convIn.forward(h),
       ...this.down.flatMap((level, i) => level.steps(partOptions(options, i))),
       ...this.mid.steps(partOptions(options, 'mid')),
-      (h) => this.normOut.forward(h),
+      (h) => normSilu(this.normOut, h),
       (h) => this.convOut.forward(h),
     ]);
   }

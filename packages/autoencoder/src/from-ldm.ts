@@ -36,6 +36,8 @@ const FIXED: Readonly<Record<string, unknown>> = {
   sane_index_shape: false,
 };
 
+const LDM_STYLE = { norm: 'group', normGroups: 32, init: 'torch' } as const;
+
 const DDCONFIG: Readonly<Record<string, keyof AutoencoderArchitecture>> = {
   ch: 'ch',
   ch_mult: 'chMult',
@@ -69,7 +71,7 @@ export function autoencoderConfigFromLdm(params: LdmAutoencoderParams): Autoenco
   }
   const defaults = { attnType: 'vanilla', dropout: 0, doubleZ: true }; // model.py's
   const kind = nEmbed === undefined ? { kind: 'kl' } : { kind: 'vq', nEmbed, beta };
-  const config = { ...kind, ...defaults, ...read, embedDim, normGroups: 32 } as AutoencoderConfig;
+  const config = { ...kind, ...defaults, ...read, embedDim, ...LDM_STYLE } as AutoencoderConfig;
   checkAutoencoderConfig(config);
   return config;
 }

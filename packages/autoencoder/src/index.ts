@@ -1,4 +1,4 @@
-export { AttnBlock, type AttnBlockConfig } from './attn-block';
+export { AttnBlock } from './attn-block';
 export { AutoencoderKL } from './autoencoder-kl';
 export { checkAutoencoderConfig } from './check-config';
 export {
@@ -16,9 +16,11 @@ export { Downsample } from './downsample';
 export { Encoder } from './encoder';
 export { autoencoderConfigFromLdm, autoencoderFromLdm, type LdmAutoencoderParams } from './from-ldm';
 export { latentScaleFactor } from './latent-scale-factor';
+export type { LayerStyle } from './layers';
 export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
 export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
-export { type ForwardOptions, ResnetBlock, type ResnetBlockConfig } from './resnet-block';
+export { presets } from './presets';
+export { type ForwardOptions, ResnetBlock } from './resnet-block';
 export { Upsample } from './upsample';
 export { perplexity, type Quantization, VectorQuantizer, type VectorQuantizerConfig } from './vector-quantizer';
 export { VQModel } from './vq-model';

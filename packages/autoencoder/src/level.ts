@@ -25,20 +25,19 @@ export class Level extends Module {
 
   constructor(
     readonly config: LevelConfig,
-    { normGroups, dropout }: AutoencoderArchitecture,
+    architecture: AutoencoderArchitecture,
   ) {
     super();
     const { inChannels, outChannels, blocks, attention, resample } = config;
     const indices = Array.from({ length: blocks }, (_, i) => i);
-    this.blocks = indices.map((i) => {
-      const block = { inChannels: i === 0 ? inChannels : outChannels, outChannels, normGroups, dropout };
-      return this.child(`block.${i}`, new ResnetBlock(block));
-    });
-    this.attentions = (attention ? indices : []).map((i) =>
-      this.child(`attn.${i}`, new AttnBlock({ channels: outChannels, normGroups })),
+    this.blocks = indices.map((i) =>
+      this.child(`block.${i}`, new ResnetBlock(i === 0 ? inChannels : outChannels, outChannels, architecture)),
     );
-    if (resample === 'down') this.resampler = this.child('downsample', new Downsample(outChannels));
-    if (resample === 'up') this.resampler = this.child('upsample', new Upsample(outChannels));
+    this.attentions = (attention ? indices : []).map((i) =>
+      this.child(`attn.${i}`, new AttnBlock(outChannels, architecture)),
+    );
+    if (resample === 'down') this.resampler = this.child('downsample', new Downsample(outChannels, architecture));
+    if (resample === 'up') this.resampler = this.child('upsample', new Upsample(outChannels, architecture));
   }
 
   steps(options: ForwardOptions): Step[] {

@@ -11,12 +11,11 @@ export class MidBlock extends Module {
   readonly attn1: AttnBlock | undefined;
   readonly block2: ResnetBlock;
 
-  constructor(channels: number, { normGroups, dropout, attnType }: AutoencoderArchitecture) {
+  constructor(channels: number, config: AutoencoderArchitecture) {
     super();
-    const config = { inChannels: channels, outChannels: channels, normGroups, dropout };
-    this.block1 = this.child('block_1', new ResnetBlock(config));
-    if (attnType === 'vanilla') this.attn1 = this.child('attn_1', new AttnBlock({ channels, normGroups }));
-    this.block2 = this.child('block_2', new ResnetBlock(config));
+    this.block1 = this.child('block_1', new ResnetBlock(channels, channels, config));
+    if (config.attnType === 'vanilla') this.attn1 = this.child('attn_1', new AttnBlock(channels, config));
+    this.block2 = this.child('block_2', new ResnetBlock(channels, channels, config));
   }
 
   steps(options: ForwardOptions): Step[] {

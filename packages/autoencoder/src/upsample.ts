@@ -1,14 +1,15 @@
-import { Conv2d, Module, upsampleNearest2x } from '@sd/nn';
+import { type Conv2d, Module, upsampleNearest2x } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { type LayerStyle, upsampleConv } from './layers';
 
 /** CompVis model.Upsample: nearest-neighbour upsampling by 2, then a 3x3 convolution. State: `conv`. */
 export class Upsample extends Module {
   readonly conv: Conv2d;
 
-  constructor(readonly channels: number) {
+  constructor(channels: number, style: LayerStyle) {
     super();
-    this.conv = this.child('conv', new Conv2d({ inChannels: channels, outChannels: channels, kernel: 3, pad: 1 }));
+    this.conv = this.child('conv', upsampleConv(channels, style));
   }
 
   /** @param x `[N, H, W, channels]`. Borrowed. @returns `[N, 2H, 2W, channels]`. Owned by the caller. */

@@ -1,11 +1,12 @@
 import { checkShape } from '@sd/core';
-import { Conv2d, Module } from '@sd/nn';
+import { type Conv2d, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkAutoencoderConfig } from './check-config';
 import { downsampleFactor, type VQModelConfig } from './config';
 import { Decoder } from './decoder';
 import { checkImage, Encoder } from './encoder';
+import { trunkConv } from './layers';
 import { type ForwardOptions, partOptions } from './resnet-block';
 import { type Quantization, VectorQuantizer } from './vector-quantizer';
 
@@ -30,10 +31,10 @@ export class VQModel extends Module {
     this.encoder = this.child('encoder', new Encoder(config));
     this.decoder = this.child('decoder', new Decoder(config));
     this.quantizer = this.child('quantize', new VectorQuantizer({ nEmbed, embedDim, beta }));
-    this.quantConv = this.child('quant_conv', new Conv2d({ inChannels: zChannels, outChannels: embedDim, kernel: 1 }));
+    this.quantConv = this.child('quant_conv', trunkConv({ inChannels: zChannels, outChannels: embedDim }, 1, config));
     this.postQuantConv = this.child(
       'post_quant_conv',
-      new Conv2d({ inChannels: embedDim, outChannels: zChannels, kernel: 1 }),
+      trunkConv({ inChannels: embedDim, outChannels: zChannels }, 1, config),
     );
   }
 
