@@ -27,7 +27,7 @@ export type UNetConfig = {
   readonly numResBlocks: number;
   /** *Downsample factors* (1, 2, 4, ...) of the levels with attention, not sizes in pixels. */
   readonly attentionResolutions: readonly number[];
-  /** Heads of every attention. Either this or `numHeadChannels` is needed where there is attention. */
+  /** Heads of every attention. Either this or `numHeadChannels` is needed: the middle block always attends. */
   readonly numHeads?: number;
   /** Width of a head; wins over `numHeads`, as in LDM. */
   readonly numHeadChannels?: number;

@@ -2,8 +2,8 @@ import { scaledDotProductAttention } from '@sd/nn';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
-// Heads are separated in the weights, which are small, and not in the activations: strided copies and transposes are
-// what tfjs does slowest on WASM. Each head is then one contiguous matrix, and nothing has to be put back in order.
+// Heads are separated in the weights, which are small, and not in the activations, whose strided copies and transposes
+// are slow on WASM. Each head is then one contiguous matrix, and nothing has to be put back in order.
 
 /**
  * One linear map per column block of a weight.

@@ -1,5 +1,5 @@
 import { normal, randomKey } from '@sd/core';
-import { Conv2d, GroupNorm } from '@sd/nn';
+import { Conv2d, GroupNorm, withoutPrefix } from '@sd/nn';
 import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import { WGDown } from '@sd/wavelet';
 import * as tf from '@tensorflow/tfjs-core';
@@ -101,10 +101,12 @@ describeBackends(['cpu', 'wasm'], () => {
     test('up.0 is what the output layers get', async () => {
       const model = randomize(new UNet(SD));
       const state = await model.stateDict();
-      const part = (prefix: string) =>
-        new Map([...state].flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])));
-      const norm = new GroupNorm({ channels: 8, groups: 2, eps: 1e-5, silu: true }).loadStateDict(part('out.0.'));
-      const conv = new Conv2d({ inChannels: 8, outChannels: 2, kernel: 3, pad: 1 }).loadStateDict(part('out.2.'));
+      const norm = new GroupNorm({ channels: 8, groups: 2, eps: 1e-5, silu: true }).loadStateDict(
+        withoutPrefix(state, 'out.0.'),
+      );
+      const conv = new Conv2d({ inChannels: 8, outChannels: 2, kernel: 3, pad: 1 }).loadStateDict(
+        withoutPrefix(state, 'out.2.'),
+      );
       const { output, features } = model.forwardWithFeatures(image(1), 20);
       await expect(conv.forward(norm.forward(features['up.0']))).toBeAllclose(output);
     });
@@ -136,12 +138,10 @@ describeBackends(['cpu', 'wasm'], () => {
       // a new model's first residual block is the identity: the first WG-Down sees the first convolution
       const model = new UNet(SD).initialize(randomKey(5));
       const state = await model.stateDict();
-      const part = (prefix: string) =>
-        new Map([...state].flatMap(([k, v]) => (k.startsWith(prefix) ? [[k.slice(prefix.length), v]] : [])));
       const conv = new Conv2d({ inChannels: 3, outChannels: 8, kernel: 3, pad: 1 }).loadStateDict(
-        part('input_blocks.0.0.'),
+        withoutPrefix(state, 'input_blocks.0.0.'),
       );
-      const down = new WGDown({ channels: 8 }).loadStateDict(part('input_blocks.2.0.'));
+      const down = new WGDown({ channels: 8 }).loadStateDict(withoutPrefix(state, 'input_blocks.2.0.'));
       const x = image(2);
       const { gates } = model.forwardWithGates(x, 5);
       expect(Object.keys(gates)).toEqual(['input_blocks.2.0', 'output_blocks.1.2']);
