@@ -1,8 +1,14 @@
+export { dwt2d } from './dwt2d';
 export { haarDwt2d, haarDwt2dPacked } from './haar-dwt2d';
 export { haarIdwt2d, haarIdwt2dPacked } from './haar-idwt2d';
 export { HAAR_DWT2D_KERNEL, HAAR_IDWT2D_KERNEL } from './haar-packed';
+export { idwt2d } from './idwt2d';
+export type { InverseOptions, Size } from './inverse-size';
 export type { Subbands } from './subbands';
+export { type DecompositionOptions, type DetailBands, type WaveletCoefficients, wavedec2d } from './wavedec2d';
+export type { ExtensionMode, WaveletName, WaveletOptions } from './wavelet';
 export { type GateKind, WaveletGate, type WaveletGateConfig } from './wavelet-gate';
+export { waverec2d } from './waverec2d';
 export type { FuseKind, WGConfig } from './wg-config';
 export { WGDown } from './wg-down';
 export { WGUp } from './wg-up';

@@ -1,4 +1,4 @@
-import { checkInteger, checkShape, ShapeError } from '@sd/core';
+import { ArgumentError, checkInteger, checkShape, ShapeError } from '@sd/core';
 import { Conv2d, Module } from '@sd/nn';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -56,10 +56,13 @@ export class WGDown extends Module {
     return this.gate.forward(x);
   }
 
-  /** Multiply-accumulates of the linear layers and the convolution for one sample of this input size. */
+  /**
+   * Multiply-accumulates of the linear layers and the convolution for one sample of this input size.
+   * @throws {ArgumentError} on an odd size.
+   */
   macs(height: number, width: number): number {
-    checkInteger('WGDown.macs', 'height', height);
-    checkInteger('WGDown.macs', 'width', width);
+    checkEven('height', height);
+    checkEven('width', width);
     return this.gate.macs() + (this.fuse?.macs(height / 2, width / 2) ?? 0);
   }
 
@@ -70,4 +73,9 @@ export class WGDown extends Module {
       throw new ShapeError('WGDown', 'x', `[N, even, even, ${channels}]`, x.shape);
     }
   }
+}
+
+function checkEven(argument: string, size: number): void {
+  checkInteger('WGDown.macs', argument, size);
+  if (size % 2 !== 0) throw new ArgumentError('WGDown.macs', argument, 'even', size);
 }

@@ -55,8 +55,13 @@ export class WGUp extends Module {
     return this.gate.forward(x);
   }
 
-  /** Multiply-accumulates of the linear layers and the convolution for one sample of this input size. */
+  /**
+   * Multiply-accumulates of the linear layers and the convolution for one sample of this input size.
+   * @throws {ArgumentError}
+   */
   macs(height: number, width: number): number {
+    checkInteger('WGUp.macs', 'height', height);
+    checkInteger('WGUp.macs', 'width', width);
     return this.gate.macs() + this.fuse.macs(2 * height, 2 * width);
   }
 

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import * as exports from './index';
+
+test('the public names are these', () => {
+  expect(Object.keys(exports).sort()).toMatchInlineSnapshot(`
+    [
+      "HAAR_DWT2D_KERNEL",
+      "HAAR_IDWT2D_KERNEL",
+      "WGDown",
+      "WGUp",
+      "WaveletGate",
+      "dwt2d",
+      "haarDwt2d",
+      "haarDwt2dPacked",
+      "haarIdwt2d",
+      "haarIdwt2dPacked",
+      "idwt2d",
+      "wavedec2d",
+      "waverec2d",
+    ]
+  `);
+});
