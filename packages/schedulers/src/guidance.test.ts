@@ -149,5 +149,7 @@ test('missing and mismatched conditions are refused', async () => {
   });
   x.dispose();
   const late = withGuidance(model, { scale: 3, condition, uncondition });
-  expect(() => late(x, 0)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: withGuidance: x must be a tensor that is not disposed, got [2, 2, 3, 1]]`);
+  expect(() => late(x, 0)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: withGuidance: x must be a tensor that is not disposed, got [2, 2, 3, 1]]`,
+  );
 });
