@@ -27,6 +27,8 @@ export type ReportData = {
     readonly grid: ImageGrid;
     /** Errors of reconstructed data: what no model in this latent space can beat. */
     readonly errors: FrequencyErrors;
+    /** Of the same reconstructions as the errors. */
+    readonly spectrum?: Spectrum;
   };
   readonly models: readonly ModelReport[];
   readonly gates: readonly GateCurve[];
