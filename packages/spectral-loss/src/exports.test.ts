@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+
+test('the package exports these names', async () => {
+  const names = Object.keys(await import('./index'));
+  expect(names.sort()).toMatchInlineSnapshot(`
+    [
+      "SpectrumStatistics",
+      "dft2d",
+      "focalFrequencyLoss",
+      "frequencyErrors",
+      "idft2d",
+      "luma",
+      "naturalSpectrum",
+      "noiseFilter",
+      "noiseFilterPublished",
+      "radialSpectrum",
+      "resize2d",
+      "spectralLoss",
+      "spectralWeight",
+      "wienerFilter",
+    ]
+  `);
+});
