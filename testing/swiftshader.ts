@@ -38,11 +38,11 @@ export function unpackChromium(): Unpacked {
 
 /**
  * Gives this process's children SwiftShader as their Vulkan device, unless the user has chosen a driver
- * (`VK_ICD_FILENAMES`). The dynamic linker reads its path when a process starts, hence in the parent.
+ * (`VK_DRIVER_FILES`, `VK_ICD_FILENAMES`). The dynamic linker reads its path when a process starts, hence in the parent.
  * @returns why it cannot be, or null.
  */
 export function offerSwiftshader(): string | null {
-  if (process.env.VK_ICD_FILENAMES !== undefined) return null;
+  if ((process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES) !== undefined) return null;
   const unpacked = unpackChromium();
   if ('reason' in unpacked) return unpacked.reason;
   Object.assign(process.env, unpacked.environment);

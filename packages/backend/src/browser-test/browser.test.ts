@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Launched, launchBrowser } from '../../../../testing/browser';
 import { type ServedPage, servePage } from '../../../../testing/serve-page';
 import { wasmFolder } from '../node/wasm-folder';
@@ -7,32 +8,35 @@ import { wasmFolder } from '../node/wasm-folder';
 const launched: Launched = await launchBrowser();
 const title = launched.browser ? 'in headless Chromium' : `skipped: ${launched.reason}`;
 
-describe.skipIf(launched.browser === null)(title, () => {
-  let page: ServedPage;
+describe.skipIf(launched.browser === null)(title, { timeout: 30_000 }, () => {
+  let served: ServedPage;
 
   beforeAll(async () => {
     const entry = fileURLToPath(new URL('page.ts', import.meta.url));
-    page = await servePage(entry, { '/wasm/': (await wasmFolder()) ?? '' });
+    served = await servePage(entry, { '/wasm/': (await wasmFolder()) ?? '' });
   });
 
   afterAll(async () => {
     await launched.browser?.close();
-    await page?.close();
+    await served?.close();
   });
+
+  let tab: Page | undefined;
+  afterEach(() => tab?.close());
 
   const product = [19, 22, 43, 50];
 
   async function open({ webgpu }: { webgpu: boolean }) {
-    const tab = await launched.browser!.newPage();
+    tab = await launched.browser!.newPage();
     if (!webgpu) await tab.addInitScript('Object.defineProperty(navigator, "gpu", { value: undefined })');
-    await tab.goto(page.url);
-    await tab.waitForFunction(() => 'sdTryBackend' in globalThis);
+    await tab.goto(served.url);
+    await tab.waitForFunction(() => 'sdTryBackend' in globalThis, null, { polling: 50 });
     return tab;
   }
 
   test('auto passes over a software WebGPU adapter and takes WASM', async () => {
-    const tab = await open({ webgpu: true });
-    const tried = await tab.evaluate(() => globalThis.sdTryBackend('auto', { wasmPaths: '/wasm/' }));
+    const page = await open({ webgpu: true });
+    const tried = await page.evaluate(() => globalThis.sdTryBackend('auto', { wasmPaths: '/wasm/' }));
     expect(tried).toMatchObject({ name: 'wasm', canTrain: true, product });
     expect(tried.explanation).toMatch(
       /^wasm \(1 thread, SIMD\): passed over webgpu \((only a software adapter found \(google swiftshader.*\)|no GPU adapter found)\)$/,
@@ -40,8 +44,8 @@ describe.skipIf(launched.browser === null)(title, () => {
   });
 
   test('auto takes WebGPU first where a software adapter is allowed', async (context) => {
-    const tab = await open({ webgpu: true });
-    const tried = await tab.evaluate(() =>
+    const page = await open({ webgpu: true });
+    const tried = await page.evaluate(() =>
       globalThis.sdTryBackend('auto', { allowSoftware: true, wasmPaths: '/wasm/' }),
     );
     if (tried.name === 'wasm') context.skip(tried.explanation);
@@ -50,15 +54,17 @@ describe.skipIf(launched.browser === null)(title, () => {
   });
 
   test('a browser without WebGPU says so', async () => {
-    const tab = await open({ webgpu: false });
-    const tried = await tab.evaluate(() => globalThis.sdTryBackend('auto', { wasmPaths: '/wasm/' }));
+    const page = await open({ webgpu: false });
+    const tried = await page.evaluate(() => globalThis.sdTryBackend('auto', { wasmPaths: '/wasm/' }));
     expect(tried.explanation).toBe('wasm (1 thread, SIMD): passed over webgpu (this browser has no WebGPU)');
     expect(tried.product).toEqual(product);
   });
 
   test('WASM files that are not served are named in the error', async () => {
-    const tab = await open({ webgpu: false });
-    const message = await tab.evaluate(() => globalThis.sdTryBackend('wasm', { wasmPaths: '/nowhere/' }).catch(String));
+    const page = await open({ webgpu: false });
+    const message = await page.evaluate(() =>
+      globalThis.sdTryBackend('wasm', { wasmPaths: '/nowhere/' }).catch(String),
+    );
     expect(message).toBe(
       'BackendError: useBackend: wasm cannot start: its .wasm file could not be loaded; ' +
         'serve the .wasm files of @tensorflow/tfjs-backend-wasm/dist and pass { wasmPaths }',
