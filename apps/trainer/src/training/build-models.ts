@@ -1,4 +1,9 @@
-import { type Autoencoder, type AutoencoderConfig, createAutoencoder } from '@sd/autoencoder';
+import {
+  type Autoencoder,
+  type AutoencoderConfig,
+  presets as autoencoderPresets,
+  createAutoencoder,
+} from '@sd/autoencoder';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
 import { UNet, type UNetConfig, presets as unetPresets } from '@sd/unet';
 import { withSuggestion } from '../config/nearest';
@@ -7,7 +12,7 @@ import { UserError } from '../user-error';
 
 /** The autoencoder of a preset's name or of a configuration. @throws {UserError} that names what is wrong. */
 export function buildAutoencoder(model: string | Readonly<Record<string, unknown>>): Autoencoder {
-  const config = named('firstStage.model', model, {} as Readonly<Record<string, AutoencoderConfig>>);
+  const config = named('firstStage.model', model, autoencoderPresets as Readonly<Record<string, AutoencoderConfig>>);
   return explained('firstStage.model', () => createAutoencoder(config));
 }
 
