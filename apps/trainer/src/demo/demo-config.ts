@@ -13,8 +13,8 @@ const FIRST_STAGE = 'tiny-kl-f4';
 function unet(modelChannels: number, numResBlocks: number, imageSize: number, resample: 'conv' | 'wavelet') {
   return {
     imageSize,
-    inChannels: 4,
-    outChannels: 4,
+    inChannels: 8,
+    outChannels: 8,
     modelChannels,
     channelMult: [1, 2],
     numResBlocks,
@@ -57,13 +57,13 @@ export function demoConfig({
       diffusion: { predictionType: 'v_prediction', minSnrGamma: 5 },
       models: {
         teacher: {
-          unet: unet(48, 2, imageSize, 'conv'),
+          unet: unet(32, 2, imageSize, 'conv'),
           ...(data ? {} : { weights: pretrained('teacher') }),
           ...student,
           steps: 800,
         },
-        lite: { unet: unet(24, 1, imageSize, 'conv'), ...student },
-        sd: { unet: unet(24, 1, imageSize, 'wavelet'), ...student, distillation: { teacher: 'teacher' } },
+        lite: { unet: unet(16, 1, imageSize, 'conv'), ...student },
+        sd: { unet: unet(16, 1, imageSize, 'wavelet'), ...student, distillation: { teacher: 'teacher' } },
       },
       sampling: { steps: 50, eta: 0, count: 16 },
     },

@@ -133,6 +133,7 @@ async function firstStageReport(
     return tf.concat([top(images), top(reconstructions)], 0);
   });
   const { encode, decode } = countAutoencoderMacs(autoencoder.config, { size });
+  const statistics = await spectrumOf(reconstructions);
   const report: ReportData['firstStage'] = {
     description: `${typeof model === 'string' ? model : autoencoder.kind.toUpperCase()}, ${((encode + decode) / 1e6).toFixed(1)} M MACs there and back`,
     parameters: autoencoder.parameterCount,
@@ -140,7 +141,8 @@ async function firstStageReport(
     latentShape: [height, width, channels],
     psnr: await meanPsnr(images, reconstructions),
     grid: await makeImageGrid(shown, { columns: SHOWN / 2 }),
-    errors: await errorsAgainst(await spectrumOf(reconstructions), data),
+    spectrum: plainSpectrum(statistics),
+    errors: await errorsAgainst(statistics, data),
   };
   tf.dispose([images, latents, reconstructions, shown]);
   return report;
