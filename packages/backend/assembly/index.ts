@@ -1,5 +1,8 @@
+export { adamw } from './adamw';
 export { convFilterGradient } from './conv';
 export { copyStrided, gatherPixels, gatherRows, scatterAddPixels, scatterAddRows } from './copy';
 export { gemm } from './gemm';
-export { erf, expScaled, leakyRelu, logarithm, select, sigmoid, silu, siluGradient, softplus, tanh } from './pointwise';
+export { haarForward, haarInverse } from './haar';
+export { groupNorm, groupNormGradient } from './norm';
+export { erf, exp, leakyRelu, log, select, silu, siluGradient, softplus, tanh } from './pointwise';
 export { extremeColumns, extremeRows, sumColumns, sumRows } from './reduce';

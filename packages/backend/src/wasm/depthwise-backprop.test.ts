@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
-import { expectSameAsCpu, randomIndices, randomInput, wasmBackend } from './compare-with-cpu';
+import { beforeAll, test } from 'vitest';
+import { expectSameAsCpu, randomInput, wasmBackend } from './compare-with-cpu';
 import { registerWasmTrainingKernels } from './index';
 
 beforeAll(async () => {
@@ -35,34 +35,4 @@ test('gradients of depthwiseConv2d equal those of the cpu backend over random sh
     }),
     { numRuns: 40, seed: 11 },
   );
-});
-
-test('the gradient of gather adds the rows of repeated indices', async () => {
-  for (const [axis, shape] of [
-    [0, [5, 7]],
-    [1, [3, 5, 4]],
-    [2, [2, 3, 5]],
-  ] as const) {
-    await expectSameAsCpu(
-      (x, indices) => tf.grad((a) => tf.sum(tf.square(tf.gather(a, indices as tf.Tensor1D, axis))))(x as tf.Tensor),
-      [randomInput(shape, axis), randomIndices([9], 5, axis)],
-    );
-  }
-});
-
-test('unsortedSegmentSum drops rows of segments that do not exist', async () => {
-  await wasmBackend();
-  const y = tf.tidy(() =>
-    tf.unsortedSegmentSum(
-      tf.tensor2d([
-        [1, 2],
-        [3, 4],
-        [5, 6],
-      ]),
-      tf.tensor1d([1, -1, 7], 'int32'),
-      3,
-    ),
-  );
-  expect(Array.from(y.dataSync())).toEqual([0, 0, 1, 2, 0, 0]);
-  y.dispose();
 });

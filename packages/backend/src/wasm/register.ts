@@ -1,26 +1,49 @@
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { KernelConfig } from '@tensorflow/tfjs-core';
-import { getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
+import { engine, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
+import { concat, pack } from './kernels/concat';
 import { conv2dBackpropFilter, conv2dBackpropInput } from './kernels/conv2d-backprop';
 import { depthwiseConv2dBackpropFilter, depthwiseConv2dBackpropInput } from './kernels/depthwise-backprop';
+import { adamw, groupNorm, groupNormGrad, haarDwt2d, haarIdwt2d, silu, siluGrad } from './kernels/fused';
+import { gatherV2, unsortedSegmentSum } from './kernels/gather';
 import { batchMatMul } from './kernels/matmul';
-import { unsortedSegmentSum } from './kernels/unsorted-segment-sum';
+import { max, mean, min, sum } from './kernels/reduce';
+import { resizeNearestNeighbor, resizeNearestNeighborGrad } from './kernels/resize-nearest';
+import { select } from './kernels/select';
+import { slice, splitV, unpack } from './kernels/slice';
+import { tile } from './kernels/tile';
+import { depthToSpace, reverse, transpose } from './kernels/transpose';
+import { erf, exp, leakyRelu, log, softplus, tanh } from './kernels/unary';
+import { nativeLibrary } from './native/library';
 import { kernelConfig, type WasmKernel } from './wasm-kernel';
 
-const KERNELS: readonly WasmKernel[] = [
-  conv2dBackpropInput,
+/** What the wasm backend of tfjs lacks. */
+const MISSING: readonly WasmKernel[] = [
   conv2dBackpropFilter,
   depthwiseConv2dBackpropInput,
   depthwiseConv2dBackpropFilter,
   unsortedSegmentSum,
-  batchMatMul,
 ];
+
+/** What it has, but slowly. */
+const FASTER: readonly WasmKernel[] = [
+  ...[conv2dBackpropInput, batchMatMul],
+  ...[transpose, reverse, depthToSpace, slice, splitV, unpack, concat, pack, tile, gatherV2],
+  ...[resizeNearestNeighbor, resizeNearestNeighborGrad, select],
+  ...[sum, mean, max, min],
+  ...[exp, log, tanh, erf, softplus, leakyRelu],
+];
+
+/** What other packages ask for by name and compose where it is missing, as it must be without the native kernels. */
+const FUSED: readonly WasmKernel[] = [groupNorm, groupNormGrad, silu, siluGrad, adamw, haarDwt2d, haarIdwt2d];
 
 /** What this module registered, to know it again. */
 const ours = new WeakSet<KernelConfig>();
 
 /**
  * Registers on tfjs's `wasm` backend the kernels that training needs and tfjs lacks or has only slowly.
- * May be called again at any time; import `@tensorflow/tfjs-backend-wasm` first, or its own kernels replace these.
+ * May be called again at any time. Import `@tensorflow/tfjs-backend-wasm` first, or its own kernels replace these;
+ * set the backend first, or the fused kernels (group normalization, SiLU, AdamW, Haar) stay compositions.
  * @throws Error if the wasm backend's kernels are not there yet.
  */
 export function registerWasmTrainingKernels(): void {
@@ -29,7 +52,9 @@ export function registerWasmTrainingKernels(): void {
       'registerWasmTrainingKernels: import @tensorflow/tfjs-backend-wasm first, its kernels are not registered',
     );
   }
-  for (const kernel of KERNELS) {
+  const backend = engine().registry.wasm as BackendWasm | undefined;
+  const hasNative = backend !== undefined && nativeLibrary(backend) !== null;
+  for (const kernel of [...MISSING, ...FASTER, ...(hasNative ? FUSED : [])]) {
     const present: KernelConfig | undefined = getKernel(kernel.kernelName, 'wasm');
     if (present !== undefined && ours.has(present)) continue;
     if (present !== undefined) unregisterKernel(kernel.kernelName, 'wasm');

@@ -48,6 +48,11 @@ export function kernelConfig({ kernelName, run }: WasmKernel, stock: KernelConfi
   };
 }
 
+/** Whether a tensor's elements are words that the copying kernels move: float32 or int32. */
+export function hasFourByteElements({ dtype }: TensorInfo): boolean {
+  return dtype === 'float32' || dtype === 'int32';
+}
+
 /** The tensor that an input of a kernel is when the engine calls the kernel. */
 export function asTensor<T extends Tensor>(info: TensorInfo): T {
   return (info instanceof Tensor ? info : engine().makeTensorFromTensorInfo(info)) as T;
