@@ -12,6 +12,8 @@ export const PROGRESS_BY_IPC = 'SD_PROGRESS_BY_IPC';
 
 /** Sends progress to the parent process, which shows it with `showIpcProgress`. */
 export function ipcProgress(): OpenProgress {
+  process.once('disconnect', () => process.exit(1)); // the parent is gone
+  process.channel?.unref(); // a listener of 'disconnect' would keep the process alive
   let next = 0;
   const send = (value: z.infer<typeof message>) => process.send?.(value);
   return (label, total, unit) => {

@@ -55,8 +55,8 @@ export async function trainStudents(
   try {
     await stopwatch.time('train lite and distil sd, side by side', () =>
       Promise.all([
-        runBeside(['train', '--model', 'lite', ...options], bars.open),
-        runBeside(['distill', '--model', 'sd', ...options], bars.open),
+        runBeside(['train', '--model', 'lite', ...options], bars.open, context.signal),
+        runBeside(['distill', '--model', 'sd', ...options], bars.open, context.signal),
       ]),
     );
   } finally {
