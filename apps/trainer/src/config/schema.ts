@@ -3,24 +3,33 @@ import { z } from 'zod';
 const positiveInteger = z.int().positive();
 const rate = z.number().positive();
 
+/** What is inside is checked by `modelMistakes`. */
+const nameOrConfig = z.union([z.string(), z.record(z.string(), z.unknown())], {
+  error: ({ input }) => `${input === undefined ? 'missing, ' : ''}expected a preset's name or a configuration`,
+});
+
 /** Where the images come from. */
-const data = z.discriminatedUnion('source', [
-  z.strictObject({
-    source: z.literal('dead-leaves'),
-    /** Pixels. */
-    size: positiveInteger.min(8).default(32),
-    /** How many different images. */
-    count: positiveInteger.default(4096),
-  }),
-  z.strictObject({
-    source: z.literal('folder'),
-    /** A folder of pictures; subfolders are searched. */
-    path: z.string().min(1),
-    size: positiveInteger.min(8).default(64),
-    /** Also use every picture mirrored. */
-    flip: z.boolean().default(true),
-  }),
-]);
+const data = z.discriminatedUnion(
+  'source',
+  [
+    z.strictObject({
+      source: z.literal('dead-leaves'),
+      /** Pixels. */
+      size: positiveInteger.min(8).default(32),
+      /** How many different images. */
+      count: positiveInteger.default(4096),
+    }),
+    z.strictObject({
+      source: z.literal('folder'),
+      /** A folder of pictures; subfolders are searched. */
+      path: z.string().min(1),
+      size: positiveInteger.min(8).default(64),
+      /** Also use every picture mirrored. */
+      flip: z.boolean().default(true),
+    }),
+  ],
+  { error: 'expected "dead-leaves" or "folder"' },
+);
 
 /** What every training loop takes. */
 const training = {
@@ -39,7 +48,7 @@ const training = {
 
 const firstStage = z.strictObject({
   /** Name of a preset of @sd/autoencoder, or a configuration. */
-  model: z.union([z.string(), z.record(z.string(), z.unknown())]),
+  model: nameOrConfig,
   /** Weights to use, or to start from when it is trained further: a file of `sd train-autoencoder`. */
   weights: z.string().optional(),
   ...training,
@@ -71,7 +80,7 @@ const distillation = z.strictObject({
 
 const model = z.strictObject({
   /** Name of a preset of @sd/unet, or a configuration. */
-  unet: z.union([z.string(), z.record(z.string(), z.unknown())]),
+  unet: nameOrConfig,
   /** Finished weights; such a model is not trained. */
   weights: z.string().optional(),
   ...training,
@@ -84,6 +93,12 @@ const sampling = z.strictObject({
   count: positiveInteger.default(16),
 });
 
+/** The name of a model is also that of its folder. */
+const modelName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]*$/, 'the name of a model is lower-case letters, digits and "-", a letter first')
+  .refine((name) => name !== 'first-stage', "the first stage's folder has that name");
+
 export const projectSchema = z.strictObject({
   /** Where everything that a run makes is written. */
   out: z.string().min(1),
@@ -92,7 +107,7 @@ export const projectSchema = z.strictObject({
   data,
   firstStage,
   diffusion: diffusion.prefault({}),
-  models: z.record(z.string().regex(/^[a-z][a-z0-9-]*$/), model),
+  models: z.record(modelName, model),
   sampling: sampling.prefault({}),
 });
 

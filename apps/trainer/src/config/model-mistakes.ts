@@ -1,0 +1,172 @@
+import {
+  type AutoencoderConfig,
+  presets as autoencoderPresets,
+  checkAutoencoderConfig,
+  downsampleFactor,
+} from '@sd/autoencoder';
+import { SpectralDiffusionError } from '@sd/core';
+import { countParameters, type UNetConfig, presets as unetPresets, type WaveletConfig } from '@sd/unet';
+import type { Mistake } from './mistakes';
+import { withSuggestion } from './nearest';
+
+// Complete, or the types do not fit: the packages check values, but can suggest no name.
+const WAVELET_KEYS: Readonly<Record<keyof WaveletConfig, true>> = { fuse: true, gate: true, gateHidden: true };
+const UNET_KEYS: Readonly<Record<keyof UNetConfig, true>> = {
+  imageSize: true,
+  inChannels: true,
+  outChannels: true,
+  modelChannels: true,
+  channelMult: true,
+  numResBlocks: true,
+  attentionResolutions: true,
+  numHeads: true,
+  numHeadChannels: true,
+  useSpatialTransformer: true,
+  transformerDepth: true,
+  contextDim: true,
+  contextLength: true,
+  numClasses: true,
+  useScaleShiftNorm: true,
+  resblockUpdown: true,
+  dropout: true,
+  legacy: true,
+  normGroups: true,
+  resample: true,
+  wavelet: true,
+};
+
+/** Every key of a configuration of that kind is required, so a preset has them all. */
+const AUTOENCODER_KEYS = {
+  kl: Object.keys(autoencoderPresets['kl-f8']),
+  vq: Object.keys(autoencoderPresets['vq-f4']),
+} as const;
+
+/**
+ * What is wrong with the models of a project, beyond what the schema sees: names of presets, keys and values of
+ * configurations written out, teachers that do not exist, models that do not fit the first stage's latents.
+ *
+ * @param project as it came from the file: any part of it may be missing or of the wrong type, which the schema says.
+ */
+export function modelMistakes(project: unknown): Mistake[] {
+  if (!isRecord(project)) return [];
+  const { models, firstStage, data } = project;
+  const stage = isRecord(firstStage) ? resolveFirstStage(firstStage.model) : {};
+  const latent = stage.config && isRecord(data) ? latentOf(stage.config, data) : {};
+  return [
+    ...(stage.mistakes ?? []),
+    ...(latent.mistakes ?? []),
+    ...Object.entries(isRecord(models) ? models : {}).flatMap(([name, model]) =>
+      isRecord(model) && isRecord(models) ? oneModelMistakes(name, model, models, latent.shape) : [],
+    ),
+  ];
+}
+
+type Resolved<T> = { readonly config?: T; readonly mistakes?: readonly Mistake[] };
+type LatentShape = readonly [size: number, channels: number];
+
+function resolveFirstStage(model: unknown): Resolved<AutoencoderConfig> {
+  const path = ['firstStage', 'model'];
+  if (typeof model === 'string') return preset(path, model, autoencoderPresets);
+  if (!isRecord(model)) return {};
+  const { kind } = model;
+  const valid = kind === 'kl' || kind === 'vq' ? AUTOENCODER_KEYS[kind] : AUTOENCODER_KEYS.vq;
+  return written(path, model, unknownKeys(path, model, valid), checkAutoencoderConfig);
+}
+
+function resolveUNet(path: readonly string[], unet: unknown): Resolved<UNetConfig> {
+  if (typeof unet === 'string') return preset(path, unet, unetPresets);
+  if (!isRecord(unet)) return {};
+  const { wavelet } = unet;
+  const unknown = [
+    ...unknownKeys(path, unet, Object.keys(UNET_KEYS)),
+    ...(isRecord(wavelet) ? unknownKeys([...path, 'wavelet'], wavelet, Object.keys(WAVELET_KEYS)) : []),
+  ];
+  return written(path, unet, unknown, countParameters);
+}
+
+function preset<T>(path: readonly string[], name: string, known: Readonly<Record<string, T>>): Resolved<T> {
+  if (Object.hasOwn(known, name)) return { config: known[name] };
+  return { mistakes: [{ path, message: `no preset ${withSuggestion(name, Object.keys(known))}` }] };
+}
+
+/** A configuration that is written out: its unknown keys, else what the package that it is for says of it. */
+function written<T>(
+  path: readonly string[],
+  config: Readonly<Record<string, unknown>>,
+  unknown: readonly Mistake[],
+  check: (config: T) => unknown,
+): Resolved<T> {
+  if (unknown.length > 0) return { mistakes: unknown };
+  try {
+    check(config as T);
+    return { config: config as T };
+  } catch (error) {
+    if (!(error instanceof SpectralDiffusionError)) throw error;
+    return { mistakes: [{ path, message: error.message }] };
+  }
+}
+
+function unknownKeys(path: readonly string[], value: object, valid: readonly string[]): Mistake[] {
+  return Object.keys(value)
+    .filter((key) => !valid.includes(key))
+    .map((key) => ({ path, message: `unknown key ${withSuggestion(key, valid)}` }));
+}
+
+/** Size and channels of the latents of the project's images. */
+function latentOf(
+  config: AutoencoderConfig,
+  { source, size: given }: Readonly<Record<string, unknown>>,
+): { readonly shape?: LatentShape; readonly mistakes?: readonly Mistake[] } {
+  const size = given ?? (source === 'folder' ? 64 : 32);
+  if (typeof size !== 'number') return {};
+  const factor = downsampleFactor(config);
+  if (size % factor !== 0) {
+    const message = `${size} is not a multiple of ${factor}, by which the first stage makes images smaller`;
+    return { mistakes: [{ path: ['data', 'size'], message }] };
+  }
+  return { shape: [size / factor, config.embedDim] };
+}
+
+function oneModelMistakes(
+  name: string,
+  model: Readonly<Record<string, unknown>>,
+  models: Readonly<Record<string, unknown>>,
+  latent: LatentShape | undefined,
+): Mistake[] {
+  const { unet, distillation } = model;
+  const path = ['models', name, 'unet'];
+  const { config, mistakes = [] } = resolveUNet(path, unet);
+  const teacher = isRecord(distillation) ? (distillation.teacher ?? 'teacher') : undefined;
+  return [
+    ...mistakes,
+    ...(config ? fitMistakes(path, config, latent) : []),
+    ...(typeof teacher === 'string' ? teacherMistakes(name, teacher, Object.keys(models)) : []),
+  ];
+}
+
+function fitMistakes(path: readonly string[], config: UNetConfig, latent: LatentShape | undefined): Mistake[] {
+  const { imageSize, inChannels, outChannels, useSpatialTransformer, numClasses } = config;
+  const messages: string[] = [];
+  if (useSpatialTransformer || numClasses !== undefined) {
+    messages.push('it needs a condition, but this command trains and samples unconditional models');
+  }
+  if (outChannels !== inChannels) messages.push(`outChannels is ${outChannels}, but must be inChannels, ${inChannels}`);
+  if (latent && (imageSize !== latent[0] || inChannels !== latent[1])) {
+    const [size, channels] = latent;
+    messages.push(
+      `it is for ${imageSize}x${imageSize}x${inChannels}, but the first stage makes latents of ${size}x${size}x${channels}`,
+    );
+  }
+  return messages.map((message) => ({ path, message }));
+}
+
+function teacherMistakes(student: string, teacher: string, names: readonly string[]): Mistake[] {
+  const path = ['models', student, 'distillation', 'teacher'];
+  if (teacher === student) return [{ path, message: 'a model cannot be its own teacher' }];
+  if (names.includes(teacher)) return [];
+  return [{ path, message: `no model ${withSuggestion(teacher, names)}` }];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
