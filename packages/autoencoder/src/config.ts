@@ -25,8 +25,8 @@ export type AutoencoderArchitecture = {
   /** Channels of the latent. */
   readonly embedDim: number;
   /**
-   * `group` is LDM's normalization before every activation. `none` leaves it out ([O]): it erases an image's brightness
-   * and contrast, which a short training does not win back, and takes a third of the time.
+   * `group` is LDM's normalization before every activation. `none` leaves it out ([O]): normalization erases an image's
+   * brightness and contrast, which a short training does not win back.
    */
   readonly norm: 'group' | 'none';
   /** Groups of the group normalizations: 32 in LDM. A width that it does not divide gets `groupsOf` it. */
