@@ -1,3 +1,4 @@
+import { ArgumentError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { OUTPUT_PAIR, pairName } from './feature-pair';
 
@@ -18,8 +19,18 @@ export type ModelOutput = {
   readonly features?: Readonly<Record<string, Tensor4D>>;
 };
 
-/** A model's output and features under the names of `pairFeatures`. Copies no data. */
+/**
+ * A model's output and features under the names of `pairFeatures`. The tensors are the given ones.
+ * @throws {ArgumentError} when two of them would have the same name.
+ */
 export function pairedTensors({ output, features = {} }: ModelOutput): Record<string, Tensor4D> {
-  const renamed = Object.entries(features).map(([name, tensor]) => [pairName(name), tensor]);
-  return { ...Object.fromEntries(renamed), [OUTPUT_PAIR]: output };
+  const paired: Record<string, Tensor4D> = { [OUTPUT_PAIR]: output };
+  for (const [feature, tensor] of Object.entries(features)) {
+    const name = pairName(feature);
+    if (Object.hasOwn(paired, name)) {
+      throw new ArgumentError('pairedTensors', 'features', `named apart from ${name}, dots counting as _`, feature);
+    }
+    paired[name] = tensor;
+  }
+  return paired;
 }

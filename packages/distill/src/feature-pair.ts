@@ -1,12 +1,22 @@
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+
 /** A teacher's tensor and the student's of the same height and width. */
 export type FeaturePair = {
   /** Name in the log and of the alignment in the state dict; must hold no dot. */
   readonly name: string;
   readonly teacherChannels: number;
   readonly studentChannels: number;
+  /**
+   * Is the student's tensor brought to the teacher's channels by a trained 1x1 convolution? Default: features are, even
+   * where the channels agree, since theirs have no common meaning; the pair `output` is not.
+   */
+  readonly align?: boolean;
 };
 
-/** The pair of the models' outputs has this name; its channels agree, so it needs no alignment. */
+/** Tensors `[N, H, W, C]` by the names of the pairs. */
+export type PairedTensors = Readonly<Record<string, Tensor4D>>;
+
+/** The pair of the models' outputs has this name; they mean the same in both models. */
 export const OUTPUT_PAIR = 'output';
 
 /** A tensor that a model offers for distillation; `featureShapes` of @sd/unet lists a UNet's. */

@@ -1,9 +1,17 @@
 export { type DiffusionModel, type ModelOutput, pairedTensors } from './diffusion-model';
-export { type FeaturePair, type NamedShape, OUTPUT_PAIR, pairFeatures } from './feature-pair';
+export {
+  type DistillationBatch,
+  type DistillationBatchOptions,
+  type DistillationObjective,
+  distillationBatch,
+  distillationObjective,
+} from './distillation-objective';
+export { type FeaturePair, type NamedShape, OUTPUT_PAIR, type PairedTensors, pairFeatures } from './feature-pair';
 export {
   type DistillationConfig,
   type DistillationLoss,
-  type PairedTensors,
+  type DistillationParts,
   SpectrumAwareDistillation,
   spectrumAwareDistillation,
 } from './spectrum-aware-distillation';
+export type { DistillationReduction } from './squared-error';

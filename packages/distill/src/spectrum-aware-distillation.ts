@@ -1,33 +1,44 @@
-import { ArgumentError, checkRange, checkShape, SpectralDiffusionError } from '@sd/core';
+import { checkRange, checkShape, type Dimension, ShapeError } from '@sd/core';
 import { Conv2d, Module } from '@sd/nn';
-import { type SpectralWeightOptions, spectralLoss } from '@sd/spectral-loss';
+import { type SpectralWeightOptions, spectralWeight } from '@sd/spectral-loss';
 import type { Scalar, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { FeaturePair } from './feature-pair';
-import { OUTPUT_PAIR } from './feature-pair';
+import { checkComplete, type ResolvedPair, resolvePairs } from './check-pairs';
+import { constant } from './constant';
+import type { FeaturePair, PairedTensors } from './feature-pair';
+import { checkReduction, type DistillationReduction, squaredError, squaredSpectralError } from './squared-error';
 
 export type DistillationConfig = {
-  /** Pairs that are compared; `pairFeatures` makes them. A pair of equal channels is aligned too, unless `output`. */
+  /** Pairs that are compared: `output`, and those of `pairFeatures`. */
   readonly pairs: readonly FeaturePair[];
+  /** Default 0.1, the paper's. A part of weight 0 is reported, but not differentiated. */
   readonly lambdaSpatial?: number;
+  /** Default 0.1, the paper's. */
   readonly lambdaFrequency?: number;
-  /** Exponent of the clean image's spectrum; 0 weighs all frequencies alike. */
+  /** Exponent of the clean image's spectrum, in [-10, 10]; 0 weighs all frequencies alike. Default -1, the paper's. */
   readonly alpha?: number;
-  /** What the paper leaves open about the weights; see `spectralWeight`. */
+  /** Default 'mean', so that the lambdas keep their meaning at any size of the tensors. */
+  readonly reduction?: DistillationReduction;
+  /** What the paper leaves open about the transform and its weights; see `spectralWeight`. */
   readonly spectrum?: Omit<SpectralWeightOptions, 'alpha'>;
 };
 
-/** Tensors `[N, H, W, C]` by the names of the pairs. */
-export type PairedTensors = Readonly<Record<string, Tensor4D>>;
-
-export type DistillationLoss = {
-  /** lambdaSpatial spatial + lambdaFrequency frequency: what is added to the diffusion loss. */
-  readonly total: Scalar;
-  /** sum over the pairs of the mean squared difference. */
+/** Parts of the loss before their lambdas. */
+export type DistillationParts = {
+  /** the squared difference of teacher and student. */
   readonly spatial: Scalar;
-  /** sum over the pairs of the mean weighted squared difference of the spectra. */
+  /** the weighted squared difference of their spectra. */
   readonly frequency: Scalar;
 };
+
+export type DistillationLoss = DistillationParts & {
+  /** lambdaSpatial spatial + lambdaFrequency frequency: what is added to the diffusion loss. */
+  readonly total: Scalar;
+  /** The parts of each pair, of which `spatial` and `frequency` are the sums. */
+  readonly pairs: Readonly<Record<string, DistillationParts>>;
+};
+
+const NAME = 'SpectrumAwareDistillation';
 
 /**
  * SA-Distillation, the part that a teacher gives (Yang et al. 2023; paper section "Spectrum-aware distillation"):
@@ -35,82 +46,91 @@ export type DistillationLoss = {
  *   L_freq    = sum_i w_i ||F(T_i) - F(S_i)||^2,   w_i = |F(resize(x_0))|^alpha
  * over pairs i of a teacher's and a student's tensors of the same size, each student's brought to the teacher's
  * channels by one trainable 1x1 convolution. The outputs have the same meaning in both models and are compared as they
- * are. Means instead of sums over a tensor, so that the lambdas keep their meaning at any size.
+ * are. The teacher's tensors and x_0 are constants.
  *
  * Its parameters, `<pair>.weight` and `<pair>.bias`, are trained with the student's and thrown away afterwards.
  */
 export class SpectrumAwareDistillation extends Module {
-  readonly #alignments = new Map<string, Conv2d | undefined>();
-  readonly #config: Required<DistillationConfig>;
+  readonly config: Required<DistillationConfig>;
+  readonly #pairs: readonly ResolvedPair[];
+  readonly #alignments = new Map<string, Conv2d>();
 
-  /** @throws {ArgumentError} without pairs, on a pair named twice, an output of differing channels, or wrong weights. */
+  /**
+   * @throws {ArgumentError} without pairs, on names that are empty, dotted or taken, on channels that differ where
+   * nothing aligns them, and on other options.
+   */
   constructor(config: DistillationConfig) {
     super();
-    this.#config = { lambdaSpatial: 0.1, lambdaFrequency: 0.1, alpha: -1, spectrum: {}, ...config };
-    const { pairs, lambdaSpatial, lambdaFrequency } = this.#config;
-    checkRange('SpectrumAwareDistillation', 'lambdaSpatial', lambdaSpatial, 0, Number.MAX_VALUE);
-    checkRange('SpectrumAwareDistillation', 'lambdaFrequency', lambdaFrequency, 0, Number.MAX_VALUE);
-    if (pairs.length === 0) throw new ArgumentError('SpectrumAwareDistillation', 'pairs', 'at least one pair', pairs);
-    for (const { name, studentChannels, teacherChannels } of pairs) {
-      if (this.#alignments.has(name)) {
-        throw new ArgumentError('SpectrumAwareDistillation', 'pairs', 'pairs of different names', name);
-      }
-      if (name === OUTPUT_PAIR) {
-        if (studentChannels !== teacherChannels) {
-          throw new ArgumentError(
-            'SpectrumAwareDistillation',
-            'pairs',
-            `outputs of the teacher's ${teacherChannels} channels`,
-            studentChannels,
-          );
-        }
-        this.#alignments.set(name, undefined);
-      } else {
-        const alignment = new Conv2d({ inChannels: studentChannels, outChannels: teacherChannels, kernel: 1 });
-        this.#alignments.set(name, this.child(name, alignment));
-      }
+    const { pairs, lambdaSpatial = 0.1, lambdaFrequency = 0.1, alpha = -1, reduction = 'mean', spectrum = {} } = config;
+    checkRange(NAME, 'lambdaSpatial', lambdaSpatial, 0, Number.POSITIVE_INFINITY);
+    checkRange(NAME, 'lambdaFrequency', lambdaFrequency, 0, Number.POSITIVE_INFINITY);
+    checkRange(NAME, 'alpha', alpha, -10, 10);
+    checkReduction(NAME, reduction);
+    this.#pairs = resolvePairs(NAME, pairs);
+    this.config = { pairs: this.#pairs, lambdaSpatial, lambdaFrequency, alpha, reduction, spectrum };
+    for (const { name, studentChannels, teacherChannels, align } of this.#pairs) {
+      if (!align) continue;
+      const alignment = new Conv2d({ inChannels: studentChannels, outChannels: teacherChannels, kernel: 1 });
+      this.#alignments.set(name, this.child(name, alignment));
     }
   }
 
   /** Names of the pairs, in order. */
   get pairs(): readonly string[] {
-    return [...this.#alignments.keys()];
+    return this.#pairs.map(({ name }) => name);
   }
 
   /**
-   * @param teacher the teacher's tensors by pair; constants. Borrowed.
-   * @param student the student's, differentiable. Borrowed.
-   * @param x0 the clean images or latents `[N, H, W, C]` of which the spectrum weighs the frequencies. Borrowed.
-   * @returns scalars owned by the caller.
+   * @param teacher the teacher's tensors by pair, `[N, H, W, teacherChannels]`; others are ignored. Borrowed.
+   * @param student the student's, `[N, H, W, studentChannels]`, to which the gradient flows. Borrowed.
+   * @param x0 the clean images or latents `[N, H0, W0, C]` of which the spectrum weighs the frequencies. Borrowed.
+   * @returns scalars owned by the caller; `tf.dispose` of the whole frees them.
    * @throws {SpectralDiffusionError} that lists pairs without a tensor. @throws {ShapeError}
+   * @throws {ArgumentError} on a disposed tensor, and on options of `spectrum` that `spectralWeight` refuses.
    */
   loss(teacher: PairedTensors, student: PairedTensors, x0: Tensor4D): DistillationLoss {
-    this.#checkPairs('teacher', teacher);
-    this.#checkPairs('student', student);
-    const { lambdaSpatial, lambdaFrequency, alpha, spectrum } = this.#config;
+    this.#check(teacher, student, x0);
+    const { lambdaSpatial, lambdaFrequency, alpha, reduction, spectrum } = this.config;
     return tf.tidy(() => {
-      const spatial: Scalar[] = [];
-      const frequency: Scalar[] = [];
-      for (const [name, alignment] of this.#alignments) {
-        const target = teacher[name];
-        const prediction = alignment ? alignment.forward(student[name]) : student[name];
-        checkShape('SpectrumAwareDistillation.loss', `student ${name}`, prediction, target.shape);
-        spatial.push(tf.mean(tf.square(tf.sub(target, prediction))));
-        frequency.push(spectralLoss(prediction, target, { ...spectrum, reference: x0, alpha }));
+      const weights = new Map<string, Tensor4D>(); // pairs of the same size share one
+      const weightOf = ([, height, width]: readonly number[]): Tensor4D => {
+        const size = `${height}x${width}`;
+        const weight = weights.get(size) ?? spectralWeight(x0, { ...spectrum, alpha, size: [height!, width!] });
+        weights.set(size, weight);
+        return weight;
+      };
+      const pairs: Record<string, DistillationParts> = {};
+      for (const { name } of this.#pairs) {
+        const target = constant(teacher[name] as Tensor4D);
+        const prediction = this.#aligned(name, student[name] as Tensor4D);
+        const spectral = { weight: weightOf(target.shape), norm: spectrum.norm };
+        pairs[name] = {
+          spatial: squaredError(prediction, target, reduction),
+          frequency: squaredSpectralError(prediction, target, reduction, spectral),
+        };
       }
-      const spatialSum = tf.addN(spatial);
-      const frequencySum = tf.addN(frequency);
-      const total = tf.add(tf.mul(spatialSum, lambdaSpatial), tf.mul(frequencySum, lambdaFrequency)) as Scalar;
-      return { total, spatial: spatialSum, frequency: frequencySum };
+      const spatial = tf.addN(Object.values(pairs).map((parts) => parts.spatial));
+      const frequency = tf.addN(Object.values(pairs).map((parts) => parts.frequency));
+      return { total: weighted([lambdaSpatial, spatial], [lambdaFrequency, frequency]), spatial, frequency, pairs };
     });
   }
 
-  #checkPairs(argument: string, tensors: PairedTensors): void {
-    const missing = this.pairs.filter((name) => !tensors[name]);
-    if (missing.length > 0) {
-      throw new SpectralDiffusionError(
-        `SpectrumAwareDistillation.loss: ${argument} lacks ${missing.join(', ')}; it has ${Object.keys(tensors).join(', ') || 'nothing'}`,
-      );
+  #aligned(name: string, student: Tensor4D): Tensor4D {
+    return this.#alignments.get(name)?.forward(student) ?? student;
+  }
+
+  #check(teacher: PairedTensors, student: PairedTensors, x0: Tensor4D): void {
+    const operation = `${NAME}.loss`;
+    checkComplete(operation, 'teacher', this.pairs, teacher);
+    checkComplete(operation, 'student', this.pairs, student);
+    for (const { name, teacherChannels, studentChannels } of this.#pairs) {
+      const target = teacher[name] as Tensor4D;
+      checkImages(operation, `teacher ${name}`, target, ['N', 'H', 'W', teacherChannels]);
+      const [n, h, w] = target.shape;
+      checkShape(operation, `student ${name}`, student[name] as Tensor4D, [n, h, w, studentChannels]);
+      // With a weight for each channel, those of x0 and of the pair are the same ones; a gray x0 weighs all alike.
+      const perChannel = this.config.spectrum.channels === 'none' && x0.shape[3] !== 1;
+      checkImages(operation, 'x0', x0, [n, 'H', 'W', perChannel ? teacherChannels : 'C']);
     }
   }
 }
@@ -118,4 +138,17 @@ export class SpectrumAwareDistillation extends Module {
 /** `SpectrumAwareDistillation` by a function call. */
 export function spectrumAwareDistillation(config: DistillationConfig): SpectrumAwareDistillation {
   return new SpectrumAwareDistillation(config);
+}
+
+function checkImages(operation: string, argument: string, x: Tensor4D, expected: readonly Dimension[]): void {
+  checkShape(operation, argument, x, expected);
+  if (x.size === 0) {
+    throw new ShapeError(operation, argument, `[${expected.join(', ')}] without an empty dimension`, x.shape);
+  }
+}
+
+/** What has weight 0 is left out of the graph: its gradient would cost as much as any. */
+function weighted(...terms: readonly (readonly [number, Scalar])[]): Scalar {
+  const counted = terms.filter(([lambda]) => lambda > 0).map(([lambda, part]) => tf.mul<Scalar>(part, lambda));
+  return counted.length > 0 ? tf.addN(counted) : tf.scalar(0);
 }
