@@ -1,9 +1,9 @@
-// The filter gradient of a convolution as C = A^T B without an im2col matrix in memory: the columns of A (one per tap
-// and input channel) are gathered panel by panel from x, B is dy itself. NHWC and HWIO.
-import { A_PANELS, B_PANELS, KC, MC, multiplyPanels, NC, packB, TABLE, TILE } from './gemm';
+// Convolutions as matrix products without an im2col matrix in memory: what would be its panels is gathered from the image
+// as it is needed. NHWC and HWIO.
+import { A_PANELS, B_PANELS, KC, MC, multiplyPanels, NC, packB, packSegment, TABLE, TILE } from './gemm';
 import { loadLanes } from './lanes';
 
-/** Addresses of the input pixels under tap (kh, kw) for `count` output positions from `from`; 0 where there is none. */
+/** Addresses of the input pixels under one tap for `count` output positions from `from`; `zeros` where there is none. */
 function tapAddresses(
   table: usize,
   x: usize,
@@ -18,6 +18,7 @@ function tapAddresses(
   offsetH: i32,
   offsetW: i32,
   pixel: usize,
+  zeros: usize,
 ): void {
   const positions = outHeight * outWidth;
   let image = from / positions;
@@ -31,7 +32,7 @@ function tapAddresses(
     const run = min(count, outWidth - column);
     let left = column * strideW + offsetW;
     for (let i = 0; i < run; i++) {
-      store<usize>(table, inside && left >= 0 && left < width ? base + <usize>left * pixel : 0);
+      store<usize>(table, inside && left >= 0 && left < width ? base + <usize>left * pixel : zeros);
       table += 4;
       left += strideW;
     }
@@ -130,6 +131,7 @@ export function convFilterGradient(
           kh * dilationH - padTop,
           kw * dilationW - padLeft,
           pixel,
+          0,
         );
         for (let q = 0; q < panelsPerTap; q += panelsAtOnce) {
           const panels = min(panelsAtOnce, panelsPerTap - q);
@@ -184,6 +186,160 @@ export function convFilterGradient(
           }
         }
       }
+    }
+  }
+}
+
+/** Transposes `size` floats of each of four pixels into dst[p * 16 + pixel * 4]. */
+function gatherRows4(dst: usize, table: usize, offset: usize, size: i32): void {
+  let r0 = load<usize>(table) + offset;
+  let r1 = load<usize>(table, 4) + offset;
+  let r2 = load<usize>(table, 8) + offset;
+  let r3 = load<usize>(table, 12) + offset;
+  for (; size >= 4; size -= 4) {
+    const v0 = v128.load(r0);
+    const v1 = v128.load(r1);
+    const v2 = v128.load(r2);
+    const v3 = v128.load(r3);
+    const t0 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+    const t1 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+    const t2 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
+    const t3 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+    v128.store(dst, v128.shuffle<f32>(t0, t2, 0, 1, 4, 5));
+    v128.store(dst, v128.shuffle<f32>(t0, t2, 2, 3, 6, 7), 16);
+    v128.store(dst, v128.shuffle<f32>(t1, t3, 0, 1, 4, 5), 32);
+    v128.store(dst, v128.shuffle<f32>(t1, t3, 2, 3, 6, 7), 48);
+    dst += 64;
+    r0 += 16;
+    r1 += 16;
+    r2 += 16;
+    r3 += 16;
+  }
+  for (; size > 0; size--) {
+    store<f32>(dst, load<f32>(r0));
+    store<f32>(dst, load<f32>(r1), 4);
+    store<f32>(dst, load<f32>(r2), 8);
+    store<f32>(dst, load<f32>(r3), 12);
+    dst += 16;
+    r0 += 4;
+    r1 += 4;
+    r2 += 4;
+    r3 += 4;
+  }
+}
+
+/**
+ * y[n][oh][ow][:] += sum over taps of x[n][oh * stride + kh * dilation + offset][..][:] times the tap's matrix, with `first`
+ * from zero. The products run over (tap, channel) in blocks of at most KC. Element (i, o) of the matrix of tap (kh, kw) is at
+ * w + kh * tapRowStep + kw * tapStep + i * inStep + o * outStep.
+ * @param packed room for the filter: taps * inChannels * (outChannels rounded up to 8) floats, and inChannels floats of zeros
+ * @param scratch as for gemm
+ */
+export function convolve(
+  y: usize,
+  x: usize,
+  w: usize,
+  batch: i32,
+  height: i32,
+  width: i32,
+  inChannels: i32,
+  outHeight: i32,
+  outWidth: i32,
+  outChannels: i32,
+  filterHeight: i32,
+  filterWidth: i32,
+  strideH: i32,
+  strideW: i32,
+  dilationH: i32,
+  dilationW: i32,
+  offsetH: i32,
+  offsetW: i32,
+  tapRowStep: usize,
+  tapStep: usize,
+  inStep: usize,
+  outStep: usize,
+  first: bool,
+  packed: usize,
+  scratch: usize,
+): void {
+  const taps = filterHeight * filterWidth;
+  const total = batch * outHeight * outWidth;
+  const depth = taps * inChannels;
+  const panels = (outChannels + 7) >> 3;
+  const pixel = (<usize>inChannels) << 2;
+  const row = (<usize>outChannels) << 2;
+  const zeros = packed + <usize>depth * ((<usize>panels) << 5);
+  const table = scratch + TABLE;
+  memory.fill(zeros, 0, pixel);
+  // The filter, block by block of the products; within a block panel by panel, within a panel tap by tap.
+  for (let p = 0; p < depth; p += KC) {
+    const block = min(KC, depth - p);
+    const base = packed + <usize>p * ((<usize>panels) << 5);
+    for (let q = p; q < p + block; ) {
+      const tap = q / inChannels;
+      const channel = q - tap * inChannels;
+      const run = min(inChannels - channel, p + block - q);
+      const kh = tap / filterWidth;
+      const from = w + <usize>kh * tapRowStep + <usize>(tap - kh * filterWidth) * tapStep + <usize>channel * inStep;
+      packSegment(base + ((<usize>(q - p)) << 5), (<usize>block) << 5, from, outStep, inStep, outChannels, run);
+      q += run;
+    }
+  }
+  for (let i = 0; i < total; i += MC) {
+    const rows = min(MC, total - i);
+    const padded = (rows + 3) & ~3;
+    // Addresses of these pixels under every tap; a row of four that is not full repeats a pixel.
+    for (let tap = 0; tap < taps; tap++) {
+      const kh = tap / filterWidth;
+      const kw = tap - kh * filterWidth;
+      const addresses = table + <usize>tap * (MC * 4);
+      tapAddresses(
+        addresses,
+        x,
+        i,
+        rows,
+        height,
+        width,
+        outHeight,
+        outWidth,
+        strideH,
+        strideW,
+        kh * dilationH + offsetH,
+        kw * dilationW + offsetW,
+        pixel,
+        zeros,
+      );
+      for (let r = rows; r < padded; r++) store<usize>(addresses + ((<usize>r) << 2), zeros);
+    }
+    for (let p = 0; p < depth; p += KC) {
+      const block = min(KC, depth - p);
+      for (let r = 0; r < padded; r += 4) {
+        const panel = scratch + A_PANELS + <usize>r * ((<usize>block) << 2);
+        for (let q = p; q < p + block; ) {
+          const tap = q / inChannels;
+          const channel = q - tap * inChannels;
+          const run = min(inChannels - channel, p + block - q);
+          const addresses = table + <usize>tap * (MC * 4) + ((<usize>r) << 2);
+          gatherRows4(panel + ((<usize>(q - p)) << 4), addresses, (<usize>channel) << 2, run);
+          q += run;
+        }
+      }
+      multiplyPanels(
+        block,
+        rows,
+        outChannels,
+        scratch + A_PANELS,
+        16,
+        (<usize>block) << 4,
+        packed + <usize>p * ((<usize>panels) << 5),
+        32,
+        (<usize>block) << 5,
+        y + <usize>i * row,
+        row,
+        4,
+        first && p === 0,
+        scratch + TILE,
+      );
     }
   }
 }

@@ -183,8 +183,8 @@ export function packA(dst: usize, src: usize, lane: usize, step: usize, lanes: i
   }
 }
 
-/** Panels of 8 lanes: `lanes` columns of B, `k` steps each. */
-export function packB(dst: usize, src: usize, lane: usize, step: usize, lanes: i32, k: i32): void {
+/** Panels of 8 lanes, `panel` bytes apart: `lanes` columns of B, `k` steps each. */
+export function packSegment(dst: usize, panel: usize, src: usize, lane: usize, step: usize, lanes: i32, k: i32): void {
   for (let j = 0; j < lanes; j += 8) {
     if (lane === 4 && j + 8 <= lanes) {
       let to = dst;
@@ -199,9 +199,14 @@ export function packB(dst: usize, src: usize, lane: usize, step: usize, lanes: i
       packLanes(dst, 32, src, lane, step, lanes - j, k);
       packLanes(dst + 16, 32, src + 4 * lane, lane, step, lanes - j - 4, k);
     }
-    dst += (<usize>k) << 5;
+    dst += panel;
     src += 8 * lane;
   }
+}
+
+/** Panels of 8 lanes, one behind the other. */
+export function packB(dst: usize, src: usize, lane: usize, step: usize, lanes: i32, k: i32): void {
+  packSegment(dst, (<usize>k) << 5, src, lane, step, lanes, k);
 }
 
 /**

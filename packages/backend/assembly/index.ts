@@ -1,5 +1,5 @@
 export { adamw } from './adamw';
-export { convFilterGradient } from './conv';
+export { convFilterGradient, convolve } from './conv';
 export { copyStrided, gatherPixels, gatherRows, scatterAddPixels, scatterAddRows } from './copy';
 export { gemm } from './gemm';
 export { haarForward, haarInverse } from './haar';

@@ -2,6 +2,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { KernelConfig } from '@tensorflow/tfjs-core';
 import { engine, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
 import { concat, pack } from './kernels/concat';
+import { conv2d, fusedConv2d } from './kernels/conv2d';
 import { conv2dBackpropFilter, conv2dBackpropInput } from './kernels/conv2d-backprop';
 import { depthwiseConv2dBackpropFilter, depthwiseConv2dBackpropInput } from './kernels/depthwise-backprop';
 import { adamw, groupNorm, groupNormGrad, haarDwt2d, haarIdwt2d, silu, siluGrad } from './kernels/fused';
@@ -27,7 +28,7 @@ const MISSING: readonly WasmKernel[] = [
 
 /** What it has, but slowly. */
 const FASTER: readonly WasmKernel[] = [
-  ...[conv2dBackpropInput, batchMatMul],
+  ...[conv2d, fusedConv2d, conv2dBackpropInput, batchMatMul],
   ...[transpose, reverse, depthToSpace, slice, splitV, unpack, concat, pack, tile, gatherV2],
   ...[resizeNearestNeighbor, resizeNearestNeighborGrad, select],
   ...[sum, mean, max, min],

@@ -9,6 +9,7 @@ export type NativeFunctions = Readonly<
   Record<
     | 'adamw'
     | 'convFilterGradient'
+    | 'convolve'
     | 'copyStrided'
     | 'erf'
     | 'exp'
@@ -41,9 +42,20 @@ export class NativeLibrary {
   constructor(
     readonly functions: NativeFunctions,
     private readonly memory: WebAssembly.Memory,
+    private readonly allocator: Pick<EmscriptenModule, '_malloc' | '_free'>,
     /** Address of `SCRATCH_BYTES`, 16-byte aligned; nothing in it outlives a call. */
     readonly scratch: number,
   ) {}
+
+  /** Runs `f` with the address of `bytes` of memory that are its own meanwhile. */
+  withMemory(bytes: number, f: (address: number) => void): void {
+    const address = this.allocator._malloc(bytes) >>> 0;
+    try {
+      f(address);
+    } finally {
+      this.allocator._free(address);
+    }
+  }
 
   /** Puts integers at the end of the scratch memory, where no kernel works, and gives their address. */
   table(numbers: readonly number[]): number {
@@ -58,6 +70,7 @@ export class NativeLibrary {
 type EmscriptenModule = {
   readonly HEAPU8: Uint8Array;
   readonly _malloc: (bytes: number) => number;
+  readonly _free: (address: number) => void;
   readonly asm?: { readonly memory?: unknown };
   readonly wasmMemory?: unknown;
 };
@@ -107,7 +120,7 @@ function load(module: EmscriptenModule): NativeLibrary | null {
   try {
     const functions = instantiate(memory, shared);
     const block = module._malloc(SCRATCH_BYTES + TABLE_BYTES + 16) >>> 0;
-    return new NativeLibrary(functions, memory, Math.ceil(block / 16) * 16);
+    return new NativeLibrary(functions, memory, module, Math.ceil(block / 16) * 16);
   } catch {
     return null; // WebAssembly without SIMD, or a memory with other limits
   }

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, test } from 'vitest';
-import { expectSameAsCpu, randomInput, wasmBackend } from './compare-with-cpu';
-import { registerWasmTrainingKernels } from './index';
+import { expectSameAsCpu, randomInput, wasmBackend } from '../compare-with-cpu';
+import { registerWasmTrainingKernels } from '../index';
 
 beforeAll(async () => {
   registerWasmTrainingKernels();
