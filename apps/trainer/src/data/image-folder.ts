@@ -1,5 +1,6 @@
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../user-error';
@@ -34,16 +35,7 @@ export class ImageFolder implements ImageDataset {
     size: number,
     onProgress: (done: number, total: number) => void = () => {},
   ): Promise<ImageFolder> {
-    const isFolder = await stat(path).then(
-      (stats) => stats.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) throw new UserError(`data: ${path} is not a folder`);
-    const entries = await readdir(path, { recursive: true, withFileTypes: true });
-    const candidates = entries
-      .filter((entry) => entry.isFile() && IMAGE_EXTENSIONS.some((e) => e === extname(entry.name).toLowerCase()))
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort();
+    const candidates = await findPictures(path);
     if (candidates.length === 0) {
       throw new UserError(
         `data: no pictures in ${path}: looked there and in its subfolders for ${IMAGE_EXTENSIONS.join(', ')}`,
@@ -55,15 +47,15 @@ export class ImageFolder implements ImageDataset {
     const reader = async () => {
       while (next < candidates.length) {
         const i = next++;
-        images[i] = await readSquareImage(candidates[i], size).catch((error: Error) => ({
-          file: relative(path, candidates[i]),
-          reason: error.message.split('\n')[0],
+        images[i] = await readSquareImage(join(path, candidates[i]), size).catch((error: Error) => ({
+          file: candidates[i],
+          reason: error.message.replaceAll(join(path, candidates[i]), candidates[i]).split('\n')[0],
         }));
         onProgress(++done, candidates.length);
       }
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, reader));
-    const readable = candidates.flatMap((file, i) => (images[i] instanceof Uint8Array ? [relative(path, file)] : []));
+    const readable = candidates.filter((_, i) => images[i] instanceof Uint8Array);
     const skipped = images.filter((image): image is SkippedFile => !(image instanceof Uint8Array));
     if (readable.length === 0) {
       const [first] = skipped;
@@ -93,4 +85,38 @@ export class ImageFolder implements ImageDataset {
     }
     return tf.tensor4d(data, [indices.length, this.size, this.size, 3]);
   }
+}
+
+/** Pictures in a folder and its subfolders by relative name with `/`, sorted. Links to files count, links to folders not. */
+async function findPictures(root: string, below = ''): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await list(join(root, below))) {
+    const name = below + entry.name;
+    if (entry.isDirectory()) found.push(...(await findPictures(root, `${name}/`)));
+    else if (isPicture(entry.name) && (await isFile(entry, join(root, name)))) found.push(name);
+  }
+  return below ? found : found.sort();
+}
+
+/** @throws {UserError} that says why the folder cannot be listed. */
+async function list(folder: string): Promise<Dirent[]> {
+  return readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: `there is no folder ${folder}`,
+      ENOTDIR: `${folder} is a file, not a folder of pictures`,
+    };
+    throw new UserError(`data: ${reasons[error.code ?? ''] ?? `cannot list ${folder}: ${error.message}`}`);
+  });
+}
+
+function isPicture(name: string): boolean {
+  return IMAGE_EXTENSIONS.some((extension) => extension === extname(name).toLowerCase());
+}
+
+async function isFile(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isFile();
+  return stat(path).then(
+    (target) => target.isFile(),
+    () => true, // a broken link: reading it says so, and it is counted among the skipped
+  );
 }

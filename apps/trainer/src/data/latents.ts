@@ -37,7 +37,9 @@ export class Latents {
     const data = new Float32Array(indices.length * size);
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i];
-      if (index >= length) throw new ArgumentError('Latents.batch', 'index', `below ${length}`, index);
+      if (!(index >= 0 && index < length)) {
+        throw new ArgumentError('Latents.batch', 'index', `an integer in [0, ${length})`, index);
+      }
       data.set(this.values.subarray(index * size, (index + 1) * size), i * size);
     }
     return tf.tensor4d(data, [indices.length, height, width, channels]);
@@ -55,7 +57,8 @@ export class Latents {
     const { tensors, metadata } = await readCheckpointFile(path);
     const view = tensors.get('latents');
     const scaleFactor = Number(metadata.scaleFactor);
-    if (metadata.format !== FORMAT || view?.shape.length !== 4 || !(scaleFactor > 0)) {
+    const isWhole = view?.shape.length === 4 && view.shape.every((size) => size > 0);
+    if (metadata.format !== FORMAT || !view || !isWhole || !(scaleFactor > 0 && scaleFactor < Infinity)) {
       throw new UserError(`${path}: not a file of latents; make one with \`sd encode\``);
     }
     const shape = view.shape as unknown as readonly [number, number, number, number];

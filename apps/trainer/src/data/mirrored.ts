@@ -12,9 +12,9 @@ export function withMirrored(dataset: ImageDataset): ImageDataset {
     async batch(indices) {
       const images = await dataset.batch(Array.from(indices, (index) => index % length));
       const mirrored = tf.tidy(() => {
-        const flags = Array.from(indices, (index) => (index < length ? 0 : 1));
-        const flag = tf.reshape(tf.tensor1d(flags, 'float32'), [flags.length, 1, 1, 1]);
-        return tf.add(images, tf.mul(tf.sub(tf.reverse(images, 2), images), flag)) as Tensor4D;
+        const flags = Array.from(indices, (index) => index >= length);
+        const flag = tf.reshape(tf.tensor1d(flags, 'bool'), [flags.length, 1, 1, 1]);
+        return tf.where(flag, tf.reverse(images, 2), images) as Tensor4D;
       });
       images.dispose();
       return mirrored;

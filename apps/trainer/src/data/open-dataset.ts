@@ -1,6 +1,6 @@
 import { foldIn, randomKey } from '@sd/core';
 import type { DataConfig } from '../config/schema';
-import type { OpenProgress } from '../console/progress';
+import type { OpenProgress, Progress } from '../console/progress';
 import { DeadLeaves } from './dead-leaves';
 import type { ImageDataset } from './image-dataset';
 import { ImageFolder } from './image-folder';
@@ -16,12 +16,15 @@ export async function openDataset(
   if (data.source === 'dead-leaves') {
     return new DeadLeaves(foldIn(randomKey(seed), 'dead leaves'), data.count, data.size);
   }
-  const progress = openProgress('read pictures', 1, 'picture');
+  let progress: Progress | undefined;
   let folder: ImageFolder;
   try {
-    folder = await ImageFolder.open(data.path, data.size, (done, total) => progress.update(done / total));
+    folder = await ImageFolder.open(data.path, data.size, (done, total) => {
+      progress ??= openProgress('read pictures', total, 'picture');
+      progress.update(done);
+    });
   } finally {
-    progress.stop();
+    progress?.stop();
   }
   for (const { file, reason } of folder.skipped) report(`skipped ${file}: ${reason}`);
   if (folder.skipped.length > 0) report(`${folder.skipped.length} files skipped, ${folder.length} read`);

@@ -1,12 +1,12 @@
 import type { Autoencoder } from '@sd/autoencoder';
-import { foldIn, normal, type RandomKey } from '@sd/core';
+import { foldIn, type RandomKey } from '@sd/core';
 import type { Scheduler } from '@sd/schedulers';
 import type { UNet } from '@sd/unet';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
 import { decodeLatents } from '../data/latents';
-import { initialNoise } from './initial-noise';
+import { sampleNoise } from './sample-noise';
 
 export type SampleOptions = {
   readonly count: number;
@@ -29,7 +29,7 @@ export type Pipeline = {
 };
 
 /**
- * Draws samples and decodes them.
+ * Draws samples and decodes them. Sample i is the same whatever the batch size, as far as the backend's rounding allows.
  * @returns `[count, H, W, 3]` in [-1, 1]. Owned by the caller.
  */
 export async function sampleImages(pipeline: Pipeline, options: SampleOptions): Promise<Tensor4D> {
@@ -42,15 +42,13 @@ export async function sampleImages(pipeline: Pipeline, options: SampleOptions): 
   try {
     for (let batch = 0; batch < batches; batch++) {
       const first = batch * batchSize;
-      const noise = initialNoise(foldIn(key, 'start'), first, Math.min(batchSize, count - first), [
-        imageSize,
-        imageSize,
-        inChannels,
-      ]);
+      const draw = (of: RandomKey) =>
+        sampleNoise(of, first, Math.min(batchSize, count - first), [imageSize, imageSize, inChannels]);
+      const noise = draw(foldIn(key, 'start'));
       const latents = await scheduler.sample((x, t) => unet.forward(x, t), noise, {
         steps,
         eta,
-        noise: (n, shape) => normal(foldIn(foldIn(foldIn(key, 'step'), n), batch), shape),
+        noise: (n) => draw(foldIn(foldIn(key, 'step'), n)),
         onStep: ({ step }) => progress.update(batch * steps + step),
         ...(signal ? { signal } : {}),
       });

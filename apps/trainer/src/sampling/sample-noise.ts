@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
  *
  * @param first index of the first sample. @returns `[count, ...shape]`. Owned by the caller.
  */
-export function initialNoise(
+export function sampleNoise(
   key: RandomKey,
   first: number,
   count: number,
