@@ -21,7 +21,7 @@ export default defineConfig({
   target: 'es2022',
   platform: 'neutral',
   external: [/^@tensorflow\//, /^@sd\//, 'webgpu', /^node:/],
-  tsconfig: '../../tsconfig.base.json',
+  tsconfig: '../../tsconfig.build.json',
   dts: { compilerOptions: { noEmit: false } },
   sourcemap: true,
   clean: true,

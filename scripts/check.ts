@@ -1,52 +1,76 @@
 /**
- * `pnpm check`: types, lint, format, import cycles, one copy of tfjs-core, builds, publint and are-the-types-wrong on
- * every package, packed tarballs in fresh projects, README snippets. Each check runs even when another fails.
+ * `pnpm check`: types, lint, format, import cycles, one copy of tfjs-core, every package.json, pinned exports, builds,
+ * publint and are-the-types-wrong on every packed package, packed packages in fresh projects, README snippets.
+ * Each check runs even when another fails. `--json=FILE` writes the counts, too.
  */
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { environmentTasks } from '../environments/run';
+import { lintFindsCycles } from './checks/import-cycles';
+import { manifestProblems, undeclaredImports, unpinnedExports } from './checks/manifests';
+import { oneTfjsCore } from './checks/one-tfjs-core';
+import { pack, tarballOf } from './lib/pack';
+import { runBin, runPnpm } from './lib/run';
+import { fail, outcomeOf, outcomeOfProblems, runTasks, summaryLine, type Task } from './lib/tasks';
+import { publishedPackages, workspaceDependencies } from './lib/workspace';
 
-const root = new URL('..', import.meta.url).pathname;
-const bin = (name: string) => join(root, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name);
-/** The pnpm that runs this script; it need not be on the PATH. */
-const pnpm = process.env.npm_execpath ?? 'pnpm';
-const results: { name: string; passed: boolean; seconds: number }[] = [];
+const { values } = parseArgs({ options: { json: { type: 'string' } } });
+const packages = publishedPackages();
+const tarballs = mkdtempSync(join(tmpdir(), 'sd-tarballs-'));
 
-function check(name: string, command: string, args: string[], cwd = root): void {
-  const started = performance.now();
-  const run = spawnSync(command, args, { cwd, encoding: 'utf8', shell: process.platform === 'win32' });
-  const passed = run.status === 0;
-  const seconds = (performance.now() - started) / 1000;
-  results.push({ name, passed, seconds });
-  console.log(`${passed ? 'pass' : 'FAIL'}  ${name}  (${seconds.toFixed(1)} s)`);
-  if (!passed) console.log(`${run.stdout ?? ''}${run.stderr ?? ''}${run.error?.message ?? ''}`);
+const builds = packages.map((pkg): Task => {
+  const needs = workspaceDependencies(pkg, packages).map(({ id }) => `build and pack ${id}`);
+  const run = async () => {
+    const built = await runPnpm(['run', 'build'], { cwd: pkg.folder });
+    return outcomeOf(built.status === 0 ? await pack(pkg, tarballs) : built);
+  };
+  return { name: `build and pack ${pkg.id}`, needs, run };
+});
+const packed = packages.flatMap((pkg): Task[] => {
+  const tarball = tarballOf(pkg, tarballs);
+  const needs = [`build and pack ${pkg.id}`];
+  const publint = async () => outcomeOf(await runBin('publint', ['run', '--strict', tarball]));
+  const typesAreRight = async () =>
+    outcomeOf(await runBin('attw', [tarball, '--profile', 'esm-only', '--no-emoji', '--no-color']));
+  const tasks: Task[] = [{ name: `publint ${pkg.id}`, needs, run: publint }];
+  if (pkg.group === 'packages') tasks.push({ name: `are the types wrong ${pkg.id}`, needs, run: typesAreRight });
+  return tasks;
+});
+
+const tasks: Task[] = [
+  { name: 'types', run: async () => outcomeOf(await runBin('tsc', ['--noEmit'])) },
+  {
+    name: 'lint, with import cycles',
+    run: async () => outcomeOf(await runBin('biome', ['lint', '--error-on-warnings', '.'])),
+  },
+  { name: 'the linter finds a cycle', run: lintFindsCycles },
+  { name: 'format', run: async () => outcomeOf(await runBin('biome', ['format', '.'])) },
+  { name: 'one copy of tfjs-core', run: oneTfjsCore },
+  { name: 'every package.json', run: async () => outcomeOfProblems(packages.flatMap(manifestProblems)) },
+  {
+    name: 'imports are declared',
+    run: async () => outcomeOfProblems((await Promise.all(packages.map(undeclaredImports))).flat()),
+  },
+  { name: 'exports are pinned', run: async () => outcomeOfProblems(packages.flatMap(unpinnedExports)) },
+  ...builds,
+  ...packed,
+  ...environmentTasks(packages, tarballs, (pkg) => `build and pack ${pkg.id}`),
+  {
+    name: 'README snippets',
+    run: async () => {
+      const finished = await runBin('tsx', ['scripts/readme-snippets.ts']);
+      return finished.status === 0 ? outcomeOf(finished) : fail(finished.output);
+    },
+  },
+];
+
+try {
+  const summary = await runTasks(tasks, 2);
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(summary));
+  console.log(summaryLine(summary));
+  process.exitCode = summary.failed > 0 ? 1 : 0;
+} finally {
+  rmSync(tarballs, { recursive: true });
 }
-
-function oneCopyOfTfjsCore(): boolean {
-  const lockfile = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8');
-  const versions = new Set(lockfile.match(/^ {2}'?@tensorflow\/tfjs-core@[0-9.]+/gm));
-  return versions.size === 1;
-}
-
-check('types', bin('tsc'), ['--noEmit']);
-check('lint and import cycles', bin('biome'), ['lint', '--error-on-warnings', '.']);
-check('format', bin('biome'), ['format', '.']);
-const single = oneCopyOfTfjsCore();
-results.push({ name: 'one copy of tfjs-core', passed: single, seconds: 0 });
-console.log(`${single ? 'pass' : 'FAIL'}  one copy of tfjs-core in the lockfile`);
-check('build', process.execPath, [pnpm, '-r', '--workspace-concurrency=2', 'run', 'build']);
-for (const group of ['packages', 'apps']) {
-  for (const name of readdirSync(join(root, group)).sort()) {
-    const folder = join(root, group, name);
-    check(`publint ${name}`, bin('publint'), ['--strict', folder]);
-    if (group === 'packages') {
-      check(`are the types wrong ${name}`, bin('attw'), ['--pack', folder, '--profile', 'esm-only']);
-    }
-  }
-}
-check('environments', bin('tsx'), ['environments/run.ts']);
-check('README snippets', bin('tsx'), ['scripts/readme-snippets.ts']);
-
-const failed = results.filter((result) => !result.passed);
-console.log(`checks: ${results.length - failed.length} passed, ${failed.length} failed`);
-process.exitCode = failed.length > 0 ? 1 : 0;
