@@ -99,8 +99,17 @@ enableProdMode(); // without it tfjs advises on other backends at every start
 try {
   await program.parseAsync();
 } catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what stopped a command. @returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof DOMException && error.name === 'AbortError') {
+    process.stderr.write('stopped; nothing was written\n');
+    return 130;
+  }
   // What a person can mend is said plainly; anything else is a defect and keeps its stack.
   const text = error instanceof SpectralDiffusionError ? error.message : ((error as Error).stack ?? String(error));
   process.stderr.write(`${pc.red('error')} ${text}\n`);
-  process.exitCode = 1;
+  return 1;
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type BackendName, releaseBackend, useBackend } from '@sd/backend';
 import pc from 'picocolors';
 import { loadConfig } from '../config/load-config';
@@ -25,27 +26,28 @@ export function say(line: string): void {
 }
 
 /** Reads a project, starts its backend, runs a command and lets everything go again. */
-export async function withProject<T>(
+export async function withProject(
   options: ProjectOptions,
-  run: (context: StageContext & { readonly signal: AbortSignal }) => Promise<T>,
-): Promise<T> {
+  run: (context: StageContext & { readonly signal: AbortSignal }) => Promise<void>,
+): Promise<void> {
   const loaded = await loadConfig(options.config);
   const config: ProjectConfig = {
     ...loaded,
-    ...(options.out === undefined ? {} : { out: options.out }),
+    ...(options.out === undefined ? {} : { out: resolve(options.out) }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   };
   return withBackend(options.backend ?? config.backend, async () => {
     const { signal, stop } = interruptSignal();
     try {
       const folder = new RunFolder(config.out);
-      return await run({
+      await run({
         config,
         folder,
         resume: options.resume ?? false,
         precision: options.half ? 'float16' : 'float32',
         openProgress: openProgress(),
         signal,
+        report: say,
       });
     } finally {
       stop();

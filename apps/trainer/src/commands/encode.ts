@@ -6,12 +6,12 @@ import { type ProjectOptions, say, withProject } from './context';
 
 /** `sd encode --config FILE`: encodes the project's images with its first stage. */
 export async function encode(options: ProjectOptions): Promise<void> {
-  await withProject(options, async ({ config, folder, openProgress }) => {
+  await withProject(options, async ({ config, folder, openProgress, signal }) => {
     const autoencoder = await openFirstStage({ config, folder });
-    const dataset = await openDataset(config.data, config.seed, openProgress, say);
+    const dataset = await openDataset(config.data, config.seed, openProgress, say, signal);
     say(dataset.description);
     await checkWritable(folder.root, 2 * dataset.length * dataset.size ** 2); // latents are smaller than images
-    const latents = await encodeDataset(autoencoder, dataset, openProgress);
+    const latents = await encodeDataset(autoencoder, dataset, openProgress, signal);
     await latents.save(folder.latents);
     autoencoder.dispose();
     const [, height, width, channels] = latents.shape;

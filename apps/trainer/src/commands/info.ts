@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { countMacs, countParameters, presets, type UNetConfig } from '@sd/unet';
 import { withSuggestion } from '../config/nearest';
+import { DIFFUSION_FORMAT, readDiffusionMetadata } from '../files/weights-file';
 import { readCheckpointFile } from '../training/checkpoint';
 import { UserError } from '../user-error';
 
@@ -31,15 +33,19 @@ function modelInfo(name: string, config: UNetConfig): ModelInfo {
 export type CheckpointInfo = {
   readonly file: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly parameters: number;
+  /** Numbers in all tensors; a training's checkpoint holds several for each parameter. */
+  readonly values: number;
+  /** MACs of one sample, where the file is a diffusion model of this command. */
+  readonly macs?: number;
   readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
 };
 
 async function checkpointInfo(file: string): Promise<CheckpointInfo> {
   const { tensors, metadata } = await readCheckpointFile(file);
   const list = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const parameters = list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  return { file, metadata, parameters, tensors: list };
+  const values = list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  const config = metadata.format === DIFFUSION_FORMAT ? readDiffusionMetadata(file, metadata).unet : undefined;
+  return { file, metadata, values, ...(config ? { macs: countMacs(config) } : {}), tensors: list };
 }
 
 /** `sd info [preset | checkpoint] [--json]`. @returns what is printed. @throws {UserError} on an unknown name. */
@@ -52,7 +58,7 @@ export async function info(target: string | undefined, { json = false }: { reado
     const model = modelInfo(target, (presets as Readonly<Record<string, UNetConfig>>)[target]);
     return json ? JSON.stringify(model, null, 2) : formatTable([model]);
   }
-  if (!/[./\\]/.test(target)) {
+  if (!/[./\\]/.test(target) && !existsSync(target)) {
     throw new UserError(`info: neither a file nor a preset: ${withSuggestion(target, Object.keys(presets))}`);
   }
   const checkpoint = await checkpointInfo(target);
@@ -60,10 +66,14 @@ export async function info(target: string | undefined, { json = false }: { reado
   const lines = checkpoint.tensors.map(({ name, dtype, shape }) => `  ${name}  ${dtype} [${shape.join(', ')}]`);
   const metadata = Object.entries(checkpoint.metadata).map(([key, value]) => `  ${key}: ${value}`);
   return [
-    `${target}: ${lines.length} tensors, ${checkpoint.parameters.toLocaleString('en')} values`,
+    `${target}: ${lines.length} tensors, ${checkpoint.values.toLocaleString('en')} values${checkpoint.macs === undefined ? '' : `, ${formatMacs(checkpoint.macs)} MACs`}`,
     ...metadata,
     ...lines,
   ].join('\n');
+}
+
+function formatMacs(macs: number): string {
+  return macs < 1e7 ? `${(macs / 1e6).toFixed(2)} M` : `${(macs / 1e9).toFixed(2)} G`;
 }
 
 function formatTable(models: readonly ModelInfo[]): string {
@@ -73,7 +83,7 @@ function formatTable(models: readonly ModelInfo[]): string {
       name,
       input,
       parameters.toLocaleString('en'),
-      `${(macs / 1e9).toFixed(2)} G`,
+      formatMacs(macs),
     ]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));

@@ -1,6 +1,7 @@
+import { dirname } from 'node:path';
 import { randomKey } from '@sd/core';
 import { schedulerFromConfig } from '@sd/schedulers';
-import { writeAtomically } from '../files/atomic-file';
+import { checkWritable, writeAtomically } from '../files/atomic-file';
 import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
 import { imageGridPng } from '../report/image-grid';
 import { sampleImages } from '../sampling/sample-images';
@@ -23,6 +24,8 @@ export type SampleCommandOptions = ProjectOptions & {
 /** `sd sample --config FILE --model NAME`: draws images into one PNG. */
 export async function sample(options: SampleCommandOptions): Promise<void> {
   await withProject(options, async ({ config, folder, openProgress, signal }) => {
+    const output = options.output ?? folder.stage(options.model).samples;
+    await checkWritable(dirname(output), 0);
     const { unet, metadata } = await loadDiffusionModel(
       options.weights ?? modelWeights({ config, folder }, options.model),
     );
@@ -41,7 +44,6 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
         signal,
       },
     );
-    const output = options.output ?? folder.stage(options.model).samples;
     await writeAtomically(output, await imageGridPng(images));
     say(`${images.shape[0]} samples; ${output}`);
     images.dispose();

@@ -6,8 +6,8 @@ import { sayResult } from './say-result';
 /** `sd train-autoencoder --config FILE`: trains the first stage on the project's images. */
 export async function trainAutoencoder(options: ProjectOptions): Promise<void> {
   await withProject(options, async (context) => {
-    const { config, folder, openProgress } = context;
-    const dataset = await openDataset(config.data, config.seed, openProgress, say);
+    const { config, folder, openProgress, signal } = context;
+    const dataset = await openDataset(config.data, config.seed, openProgress, say, signal);
     say(dataset.description);
     sayResult(await runFirstStage(context, dataset), folder.firstStage);
   });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Latents } from '../data/latents';
 import { modelConfig, runModel } from '../training/run-stages';
 import { UserError } from '../user-error';
@@ -26,6 +27,9 @@ async function trainModel(options: ModelOptions, distilled: boolean): Promise<vo
           ? `config: models.${options.model} has no section distillation; \`sd train\` trains it alone`
           : `config: models.${options.model} has a section distillation; \`sd distill\` trains it`,
       );
+    }
+    if (!existsSync(folder.latents)) {
+      throw new UserError(`there are no latents at ${folder.latents}: make them with \`sd encode\``);
     }
     const latents = await Latents.load(folder.latents);
     sayResult(await runModel(context, options.model, latents), folder.stage(options.model));

@@ -53,9 +53,15 @@ describe('dead leaves', () => {
   });
 
   test('say what was wrong with an argument', () => {
-    expect(() => new DeadLeaves(key, 0, 16)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: DeadLeaves: length must be an integer >= 1, got 0]`);
-    expect(() => new DeadLeaves(key, 1, 4)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: DeadLeaves: size must be an integer >= 8, got 4]`);
-    expect(() => new DeadLeaves(key, 2, 16).image(2)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: DeadLeaves: index must be an integer in [0, 2), got 2]`);
+    expect(() => new DeadLeaves(key, 0, 16)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: DeadLeaves: length must be an integer >= 1, got 0]`,
+    );
+    expect(() => new DeadLeaves(key, 1, 4)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: DeadLeaves: size must be an integer >= 8, got 4]`,
+    );
+    expect(() => new DeadLeaves(key, 2, 16).image(2)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: DeadLeaves: index must be an integer in [0, 2), got 2]`,
+    );
   });
 });
 

@@ -91,8 +91,12 @@ describe('latents on disk', () => {
 
   test('of an index that is not there are refused', () => {
     const latents = new Latents(values, [3, 2, 2, 4], 1, '');
-    expect(() => latents.batch([3])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: Latents.batch: index must be an integer in [0, 3), got 3]`);
-    expect(() => latents.batch([-1])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: Latents.batch: index must be an integer in [0, 3), got -1]`);
+    expect(() => latents.batch([3])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Latents.batch: index must be an integer in [0, 3), got 3]`,
+    );
+    expect(() => latents.batch([-1])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Latents.batch: index must be an integer in [0, 3), got -1]`,
+    );
   });
 
   test('that are something else are refused', async () => {
@@ -113,8 +117,12 @@ describe('latents on disk', () => {
       );
     const format = 'sd-latents-1';
     expect(await complaint()).toMatchInlineSnapshot(`"cannot read FOLDER/none: no such file"`);
-    expect(await complaint(Buffer.from('not safetensors at all'))).toMatchInlineSnapshot(`"FOLDER/other.safetensors: readSafetensors: header length must be at most 100000000 bytes, got 7306634592548843374"`);
-    expect(await complaint(file([1, 2, 2, 4], {}))).toMatchInlineSnapshot(`"FOLDER/other.safetensors: not a file of latents; make one with \`sd encode\`"`);
+    expect(await complaint(Buffer.from('not safetensors at all'))).toMatchInlineSnapshot(
+      `"FOLDER/other.safetensors: readSafetensors: header length must be at most 100000000 bytes, got 7306634592548843374"`,
+    );
+    expect(await complaint(file([1, 2, 2, 4], {}))).toMatchInlineSnapshot(
+      `"FOLDER/other.safetensors: not a file of latents; make one with \`sd encode\`"`,
+    );
     const refused = 'FOLDER/other.safetensors: not a file of latents; make one with `sd encode`';
     expect(await complaint(file([4], { format, scaleFactor: '1' }))).toBe(refused);
     expect(await complaint(file([0, 2, 2, 4], { format, scaleFactor: '1' }))).toBe(refused);

@@ -68,20 +68,21 @@ export class Latents {
 
 /**
  * Encodes a dataset: the posterior's mean of a KL first stage, the latent before quantization of a VQ one.
- * The scale factor is 1 / std of the first batch, as in LDM, unless it is given.
+ * The scale factor is 1 / std of the first batch, as in LDM. @throws the signal's reason when it is aborted.
  */
 export async function encodeDataset(
   autoencoder: Autoencoder,
   dataset: ImageDataset,
   openProgress: OpenProgress,
-  givenScaleFactor?: number,
+  signal?: AbortSignal,
 ): Promise<Latents> {
   const progress = openProgress('encode', dataset.length, 'image');
   let values: Float32Array | undefined;
   let shape: readonly [number, number, number, number] | undefined;
-  let scaleFactor = givenScaleFactor;
+  let scaleFactor: number | undefined;
   try {
     for (let first = 0; first < dataset.length; first += ENCODE_BATCH) {
+      signal?.throwIfAborted();
       const count = Math.min(ENCODE_BATCH, dataset.length - first);
       const images = await dataset.batch(Int32Array.from({ length: count }, (_, i) => first + i));
       const z = encodeMean(autoencoder, images);

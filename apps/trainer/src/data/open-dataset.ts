@@ -6,12 +6,13 @@ import type { ImageDataset } from './image-dataset';
 import { ImageFolder } from './image-folder';
 import { withMirrored } from './mirrored';
 
-/** Opens the images of a configuration and says what was skipped. @param report takes lines for the user. */
+/** Opens the images of a configuration and says what was skipped. @param report takes lines for the user. @throws {UserError} */
 export async function openDataset(
   data: DataConfig,
   seed: number,
   openProgress: OpenProgress,
   report: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<ImageDataset> {
   if (data.source === 'dead-leaves') {
     return new DeadLeaves(foldIn(randomKey(seed), 'dead leaves'), data.count, data.size);
@@ -22,6 +23,7 @@ export async function openDataset(
     folder = await ImageFolder.open(data.path, data.size, (done, total) => {
       progress ??= openProgress('read pictures', total, 'picture');
       progress.update(done);
+      signal?.throwIfAborted();
     });
   } finally {
     progress?.stop();

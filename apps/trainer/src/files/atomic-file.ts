@@ -41,7 +41,8 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-function describeFileError(error: NodeJS.ErrnoException): string {
+/** What stopped a write, in words. */
+export function describeFileError(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -55,6 +56,8 @@ function describeFileError(error: NodeJS.ErrnoException): string {
     case 'ENOTDIR':
     case 'EEXIST':
       return 'a part of its path is a file, not a folder';
+    case 'EISDIR':
+      return 'it is a folder';
     default:
       return error.message;
   }

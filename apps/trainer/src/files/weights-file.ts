@@ -2,7 +2,8 @@ import { type Autoencoder, type AutoencoderConfig, createAutoencoder } from '@sd
 import { float16View, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
 import { type Module, withoutPrefix, withPrefix } from '@sd/nn';
-import { UNet, type UNetConfig } from '@sd/unet';
+import { schedulerFromConfig } from '@sd/schedulers';
+import { countParameters, UNet, type UNetConfig } from '@sd/unet';
 import { readCheckpointFile } from '../training/checkpoint';
 import { UserError } from '../user-error';
 import { writeAtomically } from './atomic-file';
@@ -10,6 +11,9 @@ import { writeAtomically } from './atomic-file';
 /** Names in LDM's checkpoints begin with these. */
 const FIRST_STAGE_PREFIX = 'first_stage_model.';
 const UNET_PREFIX = 'model.diffusion_model.';
+
+/** What a diffusion model's file calls itself. */
+export const DIFFUSION_FORMAT = 'sd-diffusion-1';
 
 export type Precision = 'float32' | 'float16';
 
@@ -50,7 +54,7 @@ export async function saveDiffusionModel(
   precision: Precision,
 ): Promise<void> {
   await saveModule(path, unet, UNET_PREFIX, precision, {
-    format: 'sd-diffusion-1',
+    format: DIFFUSION_FORMAT,
     config: JSON.stringify(metadata),
   });
 }
@@ -58,14 +62,25 @@ export async function saveDiffusionModel(
 /** @throws {UserError} when the file is missing, broken or no diffusion model. */
 export async function loadDiffusionModel(path: string): Promise<{ unet: UNet; metadata: DiffusionMetadata }> {
   const { tensors, metadata } = await readCheckpointFile(path);
-  if (metadata.format !== 'sd-diffusion-1') {
+  const parsed = readDiffusionMetadata(path, metadata);
+  return built(path, () => {
+    const unet = new UNet(parsed.unet);
+    unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));
+    return { unet, metadata: parsed };
+  });
+}
+
+/** What the file of a diffusion model says of it. @throws {UserError} when it is none or cannot be read. */
+export function readDiffusionMetadata(path: string, metadata: Readonly<Record<string, string>>): DiffusionMetadata {
+  if (metadata.format !== DIFFUSION_FORMAT) {
     throw new UserError(`${path}: not a diffusion model of this command (format "${metadata.format ?? 'none'}")`);
   }
   return built(path, () => {
     const parsed = JSON.parse(metadata.config ?? 'null') as DiffusionMetadata;
-    const unet = new UNet(parsed.unet);
-    unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));
-    return { unet, metadata: parsed };
+    countParameters(parsed.unet);
+    schedulerFromConfig(parsed.scheduler);
+    if (!(parsed.scaleFactor > 0 && parsed.scaleFactor < Infinity)) throw new UserError('its scale factor is not one');
+    return parsed;
   });
 }
 

@@ -1,6 +1,6 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { writeAtomically } from '../files/atomic-file';
+import { appendFile, readFile } from 'node:fs/promises';
+import { describeFileError, writeAtomically } from '../files/atomic-file';
+import { UserError } from '../user-error';
 
 /** One logged step. */
 export type MetricsRow = {
@@ -28,9 +28,13 @@ export class MetricsLog {
     return new MetricsLog(path, earlier);
   }
 
+  /** @throws {UserError} when the log cannot be written. */
   async append(rows: readonly MetricsRow[]): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
-    await appendFile(this.path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    try {
+      await appendFile(this.path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    } catch (error) {
+      throw new UserError(`cannot write ${this.path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
+    }
   }
 }
 

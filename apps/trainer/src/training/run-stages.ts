@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Autoencoder } from '@sd/autoencoder';
 import { foldIn, randomKey } from '@sd/core';
 import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
@@ -30,6 +33,8 @@ export type StageContext = {
   readonly precision: Precision;
   readonly openProgress: OpenProgress;
   readonly signal?: AbortSignal;
+  /** Takes lines for the user. */
+  readonly report?: (line: string) => void;
 };
 
 /** Trains the first stage, from given weights where the configuration names them, and writes the result. */
@@ -57,10 +62,12 @@ export async function openFirstStage({
   config,
   folder,
 }: Pick<StageContext, 'config' | 'folder'>): Promise<Autoencoder> {
-  const trained = await loadFirstStage(folder.firstStage.weights).catch((error: Error) => error);
-  if (!(trained instanceof Error)) return trained;
+  const trained = folder.firstStage.weights;
+  if (existsSync(trained)) return loadFirstStage(trained);
   if (config.firstStage.weights) return loadFirstStage(config.firstStage.weights);
-  throw new UserError(`${trained.message}; train one with \`sd train-autoencoder\` or name firstStage.weights`);
+  throw new UserError(
+    `there is no first stage at ${trained}: train one with \`sd train-autoencoder\` or name firstStage.weights`,
+  );
 }
 
 /** Trains one of the project's models on latents, with a teacher where its configuration asks for one. */
@@ -115,7 +122,11 @@ async function openTeaching(
 ): Promise<(Teaching & { dispose(): void }) | undefined> {
   if (!model.distillation) return undefined;
   const { teacher: name, features, lambdaSpatial, lambdaFrequency, alpha } = model.distillation;
-  const { unet: teacher, metadata } = await loadDiffusionModel(modelWeights(context, name));
+  const weights = modelWeights(context, name);
+  if (!existsSync(weights)) {
+    throw new UserError(`there is no teacher at ${weights}: train it with \`sd train --model ${name}\``);
+  }
+  const { unet: teacher, metadata } = await loadDiffusionModel(weights);
   const wanted = schedulerConfig(context.config.diffusion).prediction_type;
   if (metadata.scheduler.prediction_type !== wanted) {
     throw new UserError(
@@ -133,9 +144,23 @@ async function openTeaching(
   return {
     teacher: (x, t) => teacher.forwardWithFeatures(x, t),
     distillation: new SpectrumAwareDistillation({ pairs, lambdaSpatial, lambdaFrequency, alpha }),
-    identity: { name, unet: teacher.config, lambdaSpatial, lambdaFrequency, alpha, features },
+    identity: {
+      name,
+      sha256: await digest(weights),
+      unet: teacher.config,
+      lambdaSpatial,
+      lambdaFrequency,
+      alpha,
+      features,
+    },
     dispose: () => teacher.dispose(),
   };
+}
+
+async function digest(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
 }
 
 function checkLatentShape(name: string, unet: UNet, latents: Latents): void {

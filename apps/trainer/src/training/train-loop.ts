@@ -5,10 +5,10 @@ import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { StageFolder } from '../config/run-folder';
 import type { TrainingConfig } from '../config/schema';
-import type { OpenProgress } from '../console/progress';
+import type { OpenProgress, Progress } from '../console/progress';
 import { checkWritable } from '../files/atomic-file';
 import { UserError } from '../user-error';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint';
+import { hint, loadCheckpoint, saveCheckpoint } from './checkpoint';
 import { MetricsLog, type MetricsRow } from './metrics-log';
 import { type TrainingTask, taskParameters } from './task';
 
@@ -16,6 +16,8 @@ import { type TrainingTask, taskParameters } from './task';
 const LOG_EVERY = 10;
 /** Tensors that a step may leave behind before the loop calls it a leak. */
 const LEAK_ALLOWANCE = 50;
+/** Where a training that is not resumed begins. */
+const NEW = { step: 0, changed: [] } as const;
 
 export type TrainLoopOptions = {
   readonly training: TrainingConfig;
@@ -26,6 +28,8 @@ export type TrainLoopOptions = {
   readonly openProgress: OpenProgress;
   /** Aborted by Ctrl-C: the step is finished and a checkpoint is written. */
   readonly signal?: AbortSignal;
+  /** Takes lines for the user. */
+  readonly report?: (line: string) => void;
 };
 
 export type TrainLoopResult = { readonly steps: number; readonly interrupted: boolean; readonly seconds: number };
@@ -35,10 +39,11 @@ export type TrainLoopResult = { readonly steps: number; readonly interrupted: bo
  * unless the loop was interrupted.
  *
  * @throws {UserError} when the folder cannot be written (before the first step), when a checkpoint does not fit, and
- * when the loss is not finite.
+ * when the loss is not finite. @throws the signal's reason when it is aborted before the first step.
  */
 export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): Promise<TrainLoopResult> {
-  const { training, folder, key, resume, openProgress, signal } = options;
+  const { training, folder, key, resume, openProgress, signal, report } = options;
+  signal?.throwIfAborted();
   const parameters = taskParameters(task);
   for (const [name, parameter] of parameters) {
     if (!parameter.isAllocated) parameter.initialize(foldIn(foldIn(key, 'init'), name));
@@ -47,22 +52,31 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
   await checkWritable(folder.path, 2 * 16 * size); // weights, average and two moments, beside the previous checkpoint
   const optimizer = new AdamW(parameters, training);
   const average = new ExponentialMovingAverage(task.result.parameters(), training.emaDecay);
-  const state = { task, optimizer, average };
-  const first = resume ? await loadCheckpoint(folder.checkpoint, state) : 0;
-  const log = await MetricsLog.open(folder.metrics, first);
-  const learningRate = withWarmup(linearDecay(training.learningRate, training.steps), training.warmupSteps);
-  const progress = openProgress(task.label, training.steps, 'step');
-  const started = performance.now();
-  const secondsBefore = log.earlier.at(-1)?.seconds ?? 0;
-  const seconds = () => secondsBefore + (performance.now() - started) / 1000;
-  let step = first;
-  let tensorsAtStart = 0;
-  progress.update(step);
+  let progress: Progress | undefined;
   try {
+    const state = { task, optimizer, average, training };
+    const { step: first, changed } = resume ? await loadCheckpoint(folder.checkpoint, state) : NEW;
+    if (resume) report?.(`continuing ${task.label} after ${first} steps`);
+    for (const change of changed) report?.(`continuing with another ${change}`);
+    const log = await MetricsLog.open(folder.metrics, first);
+    const learningRate = withWarmup(linearDecay(training.learningRate, training.steps), training.warmupSteps);
+    progress = openProgress(task.label, training.steps, 'step');
+    const started = performance.now();
+    const secondsBefore = log.earlier.at(-1)?.seconds ?? 0;
+    const seconds = () => secondsBefore + (performance.now() - started) / 1000;
+    let step = first;
+    let tensorsAtStart = 0;
+    progress.update(step);
     for (; step < training.steps && !signal?.aborted; step++) {
       const looks = step % LOG_EVERY === 0 || step === training.steps - 1;
       const rate = learningRate(step);
-      const row = await trainStep(task, state, parameters, { step, rate, training, looks });
+      const row = await trainStep(task, state, parameters, {
+        step,
+        rate,
+        training,
+        looks,
+        checkpoint: folder.checkpoint,
+      });
       if (row) {
         await log.append([{ ...row, seconds: seconds() }]);
         progress.update(step + 1, `loss ${row.loss.toFixed(4)}`);
@@ -75,11 +89,11 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
       if (due && step + 1 < training.steps) await saveCheckpoint(folder.checkpoint, step + 1, state);
       await new Promise(setImmediate); // lets Ctrl-C and progress through while a backend computes synchronously
     }
-    await saveCheckpoint(folder.checkpoint, step, state);
+    if (step > first || !signal?.aborted) await saveCheckpoint(folder.checkpoint, step, state);
     if (!signal?.aborted) average.swap();
     return { steps: step, interrupted: signal?.aborted ?? false, seconds: seconds() };
   } finally {
-    progress.stop();
+    progress?.stop();
     optimizer.dispose();
     average.dispose();
   }
@@ -89,6 +103,8 @@ type StepContext = {
   readonly step: number;
   readonly rate: number;
   readonly training: TrainingConfig;
+  /** Where the last checkpoint is. */
+  readonly checkpoint: string;
   /** Read the loss back? */
   readonly looks: boolean;
 };
@@ -97,7 +113,7 @@ async function trainStep(
   task: TrainingTask,
   { optimizer, average }: { readonly optimizer: AdamW; readonly average: ExponentialMovingAverage },
   parameters: ReturnType<typeof taskParameters>,
-  { step, rate, training, looks }: StepContext,
+  { step, rate, training, looks, checkpoint }: StepContext,
 ): Promise<Omit<MetricsRow, 'seconds'> | undefined> {
   const batch = await task.batch(step);
   const parts: Record<string, Scalar> = {};
@@ -112,7 +128,7 @@ async function trainStep(
     const row = looks ? await readRow(step, value, norm, rate, parts) : undefined;
     if (row && !Number.isFinite(row.loss + row.gradientNorm)) {
       throw new UserError(
-        `${task.label}: the loss is ${row.loss} and the gradient's norm ${row.gradientNorm} at step ${step}; the last checkpoint is intact; a smaller learningRate or maxGradientNorm may help`,
+        `${task.label}: the loss is ${row.loss} and the gradient's norm ${row.gradientNorm} at step ${step}; ${hint(checkpoint)}`,
       );
     }
     optimizer.update(gradients, { learningRate: rate, gradientScale });
