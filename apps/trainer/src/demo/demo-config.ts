@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../config/load-config';
 import type { ProjectConfig } from '../config/schema';
+import { packageFile } from '../files/package-root';
 
 /** Shipped weights, beside the sources and beside the built command alike. */
 export function pretrained(name: 'first-stage' | 'teacher'): string {
-  return fileURLToPath(new URL(`../../pretrained/${name}.safetensors`, import.meta.url));
+  return packageFile(`pretrained/${name}.safetensors`);
 }
 
 const FIRST_STAGE = 'tiny-kl-f4';
