@@ -1,7 +1,7 @@
 // Convolutions as matrix products without an im2col matrix in memory: what would be its panels is gathered from the image
 // as it is needed. NHWC and HWIO.
 import { A_PANELS, B_PANELS, KC, MC, multiplyPanels, NC, packB, packSegment, TABLE, TILE } from './gemm';
-import { loadLanes } from './lanes';
+import { loadLanes, storeLanes } from './lanes';
 
 /** Addresses of the input pixels under one tap for `count` output positions from `from`; `zeros` where there is none. */
 function tapAddresses(
@@ -48,24 +48,84 @@ function tapAddresses(
 /** One panel of `lanes` (up to 4) channels starting `offset` bytes into each pixel of the table. */
 function gatherPanel(dst: usize, dstStep: usize, table: usize, offset: usize, lanes: i32, k: i32): void {
   if (lanes >= 4) {
-    for (let p = 0; p < k; p++) {
-      const pixel = load<usize>(table);
-      v128.store(dst, pixel === 0 ? f32x4.splat(0) : v128.load(pixel + offset));
-      dst += dstStep;
-      table += 4;
-    }
-    return;
-  }
-  for (let p = 0; p < k; p++) {
-    const pixel = load<usize>(table);
-    v128.store(dst, pixel === 0 || lanes <= 0 ? f32x4.splat(0) : loadLanes(pixel + offset, lanes));
-    dst += dstStep;
-    table += 4;
+    for (; k > 0; k--, dst += dstStep, table += 4) v128.store(dst, v128.load(load<usize>(table) + offset));
+  } else if (lanes > 0) {
+    for (; k > 0; k--, dst += dstStep, table += 4) v128.store(dst, loadLanes(load<usize>(table) + offset, lanes));
+  } else {
+    for (; k > 0; k--, dst += dstStep) v128.store(dst, f32x4.splat(0));
   }
 }
 
 /**
+ * dw[c][o] += sum_p x_p[c] dy_p[o] for eight channels c of the pixels of the table and four `o`, of which `lanes` exist.
+ * dy is packed as [p][4].
+ */
+function narrowGradient(
+  dw: usize,
+  row: usize,
+  table: usize,
+  offset: usize,
+  dy: usize,
+  lanes: i32,
+  k: i32,
+  first: bool,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  for (; k > 0; k--) {
+    const pixel = load<usize>(table) + offset;
+    const x0 = v128.load(pixel);
+    const x1 = v128.load(pixel, 16);
+    let s = v128.load_splat<f32>(dy);
+    a0 = f32x4.add(a0, f32x4.mul(s, x0));
+    a1 = f32x4.add(a1, f32x4.mul(s, x1));
+    s = v128.load_splat<f32>(dy, 4);
+    b0 = f32x4.add(b0, f32x4.mul(s, x0));
+    b1 = f32x4.add(b1, f32x4.mul(s, x1));
+    s = v128.load_splat<f32>(dy, 8);
+    c0 = f32x4.add(c0, f32x4.mul(s, x0));
+    c1 = f32x4.add(c1, f32x4.mul(s, x1));
+    s = v128.load_splat<f32>(dy, 12);
+    d0 = f32x4.add(d0, f32x4.mul(s, x0));
+    d1 = f32x4.add(d1, f32x4.mul(s, x1));
+    table += 4;
+    dy += 16;
+  }
+  storeColumns(dw, row, a0, b0, c0, d0, lanes, first);
+  storeColumns(dw + 4 * row, row, a1, b1, c1, d1, lanes, first);
+}
+
+/** Stores four columns as rows of `lanes` floats, or adds them. */
+function storeColumns(dw: usize, row: usize, a: v128, b: v128, c: v128, d: v128, lanes: i32, first: bool): void {
+  const t0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const t1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const t2 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const t3 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  let r0 = v128.shuffle<f32>(t0, t2, 0, 1, 4, 5);
+  let r1 = v128.shuffle<f32>(t0, t2, 2, 3, 6, 7);
+  let r2 = v128.shuffle<f32>(t1, t3, 0, 1, 4, 5);
+  let r3 = v128.shuffle<f32>(t1, t3, 2, 3, 6, 7);
+  if (!first) {
+    r0 = f32x4.add(r0, loadLanes(dw, lanes));
+    r1 = f32x4.add(r1, loadLanes(dw + row, lanes));
+    r2 = f32x4.add(r2, loadLanes(dw + 2 * row, lanes));
+    r3 = f32x4.add(r3, loadLanes(dw + 3 * row, lanes));
+  }
+  storeLanes(dw, r0, lanes);
+  storeLanes(dw + row, r1, lanes);
+  storeLanes(dw + 2 * row, r2, lanes);
+  storeLanes(dw + 3 * row, r3, lanes);
+}
+
+/**
  * dw[kh][kw][ci][co] = sum over images and output positions of x[n][oh * stride + kh * dilation - pad][..][ci] * dy[n][oh][ow][co].
+ * @param zeros inChannels floats of room
  * @param scratch 340 KiB, 16-byte aligned
  */
 export function convFilterGradient(
@@ -87,6 +147,7 @@ export function convFilterGradient(
   dilationW: i32,
   padTop: i32,
   padLeft: i32,
+  zeros: usize,
   scratch: usize,
 ): void {
   const total = batch * outHeight * outWidth;
@@ -100,6 +161,7 @@ export function convFilterGradient(
   const width4 = swapped ? 8 : 4;
   const panelsPerTap = (inChannels + width4 - 1) / width4;
   const panelsAtOnce = swapped ? NC / 8 : MC / 4;
+  memory.fill(zeros, 0, pixel);
   for (let j = 0; j < outChannels; j += NC) {
     const columns = min(NC, outChannels - j);
     for (let p = 0; p < total; p += KC) {
@@ -131,7 +193,7 @@ export function convFilterGradient(
           kh * dilationH - padTop,
           kw * dilationW - padLeft,
           pixel,
-          0,
+          zeros,
         );
         for (let q = 0; q < panelsPerTap; q += panelsAtOnce) {
           const panels = min(panelsAtOnce, panelsPerTap - q);
@@ -139,28 +201,34 @@ export function convFilterGradient(
           const channels = min(panels * width4, inChannels - channel);
           const target = dw + <usize>(tap * inChannels + channel) * dyRow + ((<usize>j) << 2);
           if (swapped) {
-            let to = scratch + B_PANELS;
-            for (let i = 0; i < channels; i += 8) {
-              gatherPanel(to, 32, table, (<usize>(channel + i)) << 2, channels - i, depth);
-              gatherPanel(to + 16, 32, table, (<usize>(channel + i + 4)) << 2, channels - i - 4, depth);
-              to += panel << 1;
+            const whole = channels & ~7;
+            for (let i = 0; i < whole; i += 8) {
+              const offset = (<usize>(channel + i)) << 2;
+              const dyPanel = scratch + A_PANELS;
+              narrowGradient(target + <usize>i * dyRow, dyRow, table, offset, dyPanel, columns, depth, first);
             }
-            multiplyPanels(
-              depth,
-              columns,
-              channels,
-              scratch + A_PANELS,
-              16,
-              panel,
-              scratch + B_PANELS,
-              32,
-              panel << 1,
-              target,
-              4,
-              dyRow,
-              first,
-              tile,
-            );
+            if (whole < channels) {
+              const to = scratch + B_PANELS;
+              const offset = (<usize>(channel + whole)) << 2;
+              gatherPanel(to, 32, table, offset, channels - whole, depth);
+              gatherPanel(to + 16, 32, table, offset + 16, channels - whole - 4, depth);
+              multiplyPanels(
+                depth,
+                columns,
+                channels - whole,
+                scratch + A_PANELS,
+                16,
+                panel,
+                to,
+                32,
+                panel << 1,
+                target + <usize>whole * dyRow,
+                4,
+                dyRow,
+                first,
+                tile,
+              );
+            }
           } else {
             let to = scratch + A_PANELS;
             for (let i = 0; i < channels; i += 4) {
@@ -229,6 +297,61 @@ function gatherRows4(dst: usize, table: usize, offset: usize, size: i32): void {
 }
 
 /**
+ * Four pixels of a convolution into at most four channels, straight from the image: the products of a tap with the filter
+ * packed as [tap][inChannels][4]. Sums of one tap are added up before they join the others'.
+ */
+function narrowPixels(
+  y: usize,
+  row: usize,
+  table: usize,
+  taps: i32,
+  inChannels: i32,
+  outChannels: i32,
+  w: usize,
+  pixels: i32,
+  first: bool,
+): void {
+  let y0 = f32x4.splat(0);
+  let y1 = f32x4.splat(0);
+  let y2 = f32x4.splat(0);
+  let y3 = f32x4.splat(0);
+  for (; taps > 0; taps--) {
+    let x0 = load<usize>(table);
+    let x1 = load<usize>(table, 4);
+    let x2 = load<usize>(table, 8);
+    let x3 = load<usize>(table, 12);
+    let s0 = f32x4.splat(0);
+    let s1 = f32x4.splat(0);
+    let s2 = f32x4.splat(0);
+    let s3 = f32x4.splat(0);
+    for (let c = inChannels; c > 0; c--) {
+      const weights = v128.load(w);
+      s0 = f32x4.add(s0, f32x4.mul(v128.load_splat<f32>(x0), weights));
+      s1 = f32x4.add(s1, f32x4.mul(v128.load_splat<f32>(x1), weights));
+      s2 = f32x4.add(s2, f32x4.mul(v128.load_splat<f32>(x2), weights));
+      s3 = f32x4.add(s3, f32x4.mul(v128.load_splat<f32>(x3), weights));
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      w += 16;
+    }
+    y0 = f32x4.add(y0, s0);
+    y1 = f32x4.add(y1, s1);
+    y2 = f32x4.add(y2, s2);
+    y3 = f32x4.add(y3, s3);
+    table += MC * 4;
+  }
+  for (; pixels > 0; pixels--) {
+    storeLanes(y, first ? y0 : f32x4.add(y0, loadLanes(y, outChannels)), outChannels);
+    y += row;
+    y0 = y1;
+    y1 = y2;
+    y2 = y3;
+  }
+}
+
+/**
  * y[n][oh][ow][:] += sum over taps of x[n][oh * stride + kh * dilation + offset][..][:] times the tap's matrix, with `first`
  * from zero. The products run over (tap, channel) in blocks of at most KC. Element (i, o) of the matrix of tap (kh, kw) is at
  * w + kh * tapRowStep + kw * tapStep + i * inStep + o * outStep.
@@ -271,8 +394,18 @@ export function convolve(
   const zeros = packed + <usize>depth * ((<usize>panels) << 5);
   const table = scratch + TABLE;
   memory.fill(zeros, 0, pixel);
+  const narrow = outChannels <= 4;
+  for (let q = 0; narrow && q < depth; q++) {
+    const tap = q / inChannels;
+    const kh = tap / filterWidth;
+    const kw = tap - kh * filterWidth;
+    const from = w + <usize>kh * tapRowStep + <usize>kw * tapStep + <usize>(q - tap * inChannels) * inStep;
+    const to = packed + ((<usize>q) << 4);
+    v128.store(to, f32x4.splat(0));
+    for (let o = 0; o < outChannels; o++) store<f32>(to + ((<usize>o) << 2), load<f32>(from + <usize>o * outStep));
+  }
   // The filter, block by block of the products; within a block panel by panel, within a panel tap by tap.
-  for (let p = 0; p < depth; p += KC) {
+  for (let p = 0; !narrow && p < depth; p += KC) {
     const block = min(KC, depth - p);
     const base = packed + <usize>p * ((<usize>panels) << 5);
     for (let q = p; q < p + block; ) {
@@ -311,7 +444,12 @@ export function convolve(
       );
       for (let r = rows; r < padded; r++) store<usize>(addresses + ((<usize>r) << 2), zeros);
     }
-    for (let p = 0; p < depth; p += KC) {
+    for (let r = 0; narrow && r < rows; r += 4) {
+      const pixels = y + <usize>(i + r) * row;
+      const addresses = table + ((<usize>r) << 2);
+      narrowPixels(pixels, row, addresses, taps, inChannels, outChannels, packed, min(4, rows - r), first);
+    }
+    for (let p = 0; !narrow && p < depth; p += KC) {
       const block = min(KC, depth - p);
       for (let r = 0; r < padded; r += 4) {
         const panel = scratch + A_PANELS + <usize>r * ((<usize>block) << 2);

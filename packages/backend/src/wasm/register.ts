@@ -7,6 +7,7 @@ import { conv2dBackpropFilter, conv2dBackpropInput } from './kernels/conv2d-back
 import { depthwiseConv2dBackpropFilter, depthwiseConv2dBackpropInput } from './kernels/depthwise-backprop';
 import { adamw, groupNorm, groupNormGrad, haarDwt2d, haarIdwt2d, silu, siluGrad } from './kernels/fused';
 import { gatherV2, unsortedSegmentSum } from './kernels/gather';
+import { identity } from './kernels/identity';
 import { batchMatMul } from './kernels/matmul';
 import { max, mean, min, sum } from './kernels/reduce';
 import { resizeNearestNeighbor, resizeNearestNeighborGrad } from './kernels/resize-nearest';
@@ -29,7 +30,7 @@ const MISSING: readonly WasmKernel[] = [
 /** What it has, but slowly. */
 const FASTER: readonly WasmKernel[] = [
   ...[conv2d, fusedConv2d, conv2dBackpropInput, batchMatMul],
-  ...[transpose, reverse, depthToSpace, slice, splitV, unpack, concat, pack, tile, gatherV2],
+  ...[identity, transpose, reverse, depthToSpace, slice, splitV, unpack, concat, pack, tile, gatherV2],
   ...[resizeNearestNeighbor, resizeNearestNeighborGrad, select],
   ...[sum, mean, max, min],
   ...[exp, log, tanh, erf, softplus, leakyRelu],

@@ -108,11 +108,13 @@ export const conv2dBackpropFilter = wasmKernel(Conv2DBackpropFilter, ({ inputs, 
   assertGradientShape(Conv2DBackpropFilter, dy, g);
   if (native === null) return composedConv2dBackpropFilter(asTensor<Tensor4D>(x), asTensor<Tensor4D>(dy), g);
   const dw = backend.makeOutput(filterShape, 'float32');
-  native.functions.convFilterGradient(
-    ...[x, dy, dw].map((tensor) => addressOf(backend, tensor)),
-    ...[g.batch, g.inHeight, g.inWidth, g.inChannels, g.outHeight, g.outWidth, g.outChannels],
-    ...[g.filterHeight, g.filterWidth, g.strideHeight, g.strideWidth, g.dilationHeight, g.dilationWidth],
-    ...[g.padTop, g.padLeft, native.scratch],
-  );
+  native.withMemory(4 * g.inChannels, (zeros) => {
+    native.functions.convFilterGradient(
+      ...[x, dy, dw].map((tensor) => addressOf(backend, tensor)),
+      ...[g.batch, g.inHeight, g.inWidth, g.inChannels, g.outHeight, g.outWidth, g.outChannels],
+      ...[g.filterHeight, g.filterWidth, g.strideHeight, g.strideWidth, g.dilationHeight, g.dilationWidth],
+      ...[g.padTop, g.padLeft, zeros, native.scratch],
+    );
+  });
   return dw;
 });
