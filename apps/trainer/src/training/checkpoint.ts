@@ -65,7 +65,7 @@ export async function loadCheckpoint(
   const { task, optimizer, average, training } = state;
   if (metadata.format !== FORMAT || metadata.kind !== task.kind) {
     throw new UserError(
-      `${path}: not a checkpoint of ${task.kind}: its kind is "${metadata.kind ?? 'unknown'}", format "${metadata.format ?? 'unknown'}"`,
+      `${path}: not a checkpoint of a ${task.kind}: its kind is "${metadata.kind ?? 'unknown'}", format "${metadata.format ?? 'unknown'}"`,
     );
   }
   const other = differences(parsed(path, 'identity', metadata.identity), task.identity);

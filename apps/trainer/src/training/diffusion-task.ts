@@ -56,7 +56,7 @@ export class DiffusionTask implements TrainingTask {
       unet: unet.config,
       latents: { shape: latents.shape, scaleFactor: latents.scaleFactor, description: latents.description },
       diffusion,
-      key: key.words,
+      seedKey: key.words,
       ...(teaching ? { teacher: teaching.identity } : {}),
     };
   }

@@ -25,7 +25,7 @@ export class FirstStageTask implements TrainingTask {
     this.modules = { model: autoencoder };
     this.result = autoencoder;
     this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, config.batchSize);
-    this.identity = { model: autoencoder.config, data: dataset.description, key: key.words };
+    this.identity = { model: autoencoder.config, data: dataset.description, seedKey: key.words };
   }
 
   async batch(step: number): Promise<{ images: Tensor4D }> {
