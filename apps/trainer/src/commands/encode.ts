@@ -1,7 +1,7 @@
 import { encodeDataset } from '../data/latents';
 import { openDataset } from '../data/open-dataset';
 import { checkWritable } from '../files/atomic-file';
-import { openFirstStage } from '../training/run-stages';
+import { givenScaleFactor, openFirstStage } from '../training/run-stages';
 import { type ProjectOptions, say, withProject } from './context';
 
 /** `sd encode --config FILE`: encodes the project's images with its first stage. */
@@ -11,7 +11,10 @@ export async function encode(options: ProjectOptions): Promise<void> {
     const dataset = await openDataset(config.data, config.seed, openProgress, say, signal);
     say(dataset.description);
     await checkWritable(folder.root, 2 * dataset.length * dataset.size ** 2); // latents are smaller than images
-    const latents = await encodeDataset(autoencoder, dataset, openProgress, signal);
+    const latents = await encodeDataset(autoencoder, dataset, openProgress, {
+      scaleFactor: await givenScaleFactor(config),
+      signal,
+    });
     await latents.save(folder.latents);
     autoencoder.dispose();
     const [, height, width, channels] = latents.shape;

@@ -68,18 +68,20 @@ export class Latents {
 
 /**
  * Encodes a dataset: the posterior's mean of a KL first stage, the latent before quantization of a VQ one.
- * The scale factor is 1 / std of the first batch, as in LDM. @throws the signal's reason when it is aborted.
+ * @param options.scaleFactor 1 / std of the first batch, as in LDM, unless it is given: a model that is already
+ * trained must see latents of its own scale. @throws the signal's reason when it is aborted.
  */
 export async function encodeDataset(
   autoencoder: Autoencoder,
   dataset: ImageDataset,
   openProgress: OpenProgress,
-  signal?: AbortSignal,
+  options: { readonly scaleFactor?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Latents> {
+  const { signal } = options;
   const progress = openProgress('encode', dataset.length, 'image');
   let values: Float32Array | undefined;
   let shape: readonly [number, number, number, number] | undefined;
-  let scaleFactor: number | undefined;
+  let { scaleFactor } = options;
   try {
     for (let first = 0; first < dataset.length; first += ENCODE_BATCH) {
       signal?.throwIfAborted();

@@ -3,7 +3,7 @@ import { openProgressGroup } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import { encodeDataset, type Latents } from '../data/latents';
 import { openDataset } from '../data/open-dataset';
-import { openFirstStage, runFirstStage, runModel, type StageContext } from '../training/run-stages';
+import { givenScaleFactor, openFirstStage, runFirstStage, runModel, type StageContext } from '../training/run-stages';
 import { runBeside } from './run-beside';
 import type { Stopwatch } from './stopwatch';
 
@@ -20,7 +20,10 @@ export async function prepareLatents(
   }
   const latents = await stopwatch.time('encode', async () => {
     const autoencoder = await openFirstStage(context);
-    const encoded = await encodeDataset(autoencoder, dataset, openProgress);
+    const encoded = await encodeDataset(autoencoder, dataset, openProgress, {
+      scaleFactor: await givenScaleFactor(config),
+      signal: context.signal,
+    });
     autoencoder.dispose();
     return encoded;
   });

@@ -35,10 +35,14 @@ test('a file is written with the folders above it, and replaced whole', async ()
 
 test('a path that leads through a file, or to a folder, is an error that says so', async () => {
   await writeFile(join(folder, 'file'), 'precious');
-  expect(await complaintOf(writeAtomically(join(folder, 'file', 'x'), 'y'))).toMatchInlineSnapshot(`"cannot write FOLDER/file/x: a part of its path is a file, not a folder"`);
+  expect(await complaintOf(writeAtomically(join(folder, 'file', 'x'), 'y'))).toMatchInlineSnapshot(
+    `"cannot write FOLDER/file/x: a part of its path is a file, not a folder"`,
+  );
   expect(await readFile(join(folder, 'file'), 'utf8')).toBe('precious');
   await mkdir(join(folder, 'dir'));
-  expect(await complaintOf(writeAtomically(join(folder, 'dir'), 'y'))).toMatchInlineSnapshot(`"cannot write FOLDER/dir: it is a folder"`);
+  expect(await complaintOf(writeAtomically(join(folder, 'dir'), 'y'))).toMatchInlineSnapshot(
+    `"cannot write FOLDER/dir: it is a folder"`,
+  );
   expect(await readdir(folder)).toEqual(['dir', 'file']); // no temporary file is left
 });
 

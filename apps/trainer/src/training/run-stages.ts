@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Autoencoder } from '@sd/autoencoder';
-import { foldIn, randomKey } from '@sd/core';
+import { type Autoencoder, downsampleFactor, type VQModel } from '@sd/autoencoder';
+import { foldIn, type RandomKey, randomKey } from '@sd/core';
 import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
 import { featureShapes, type UNet } from '@sd/unet';
+import * as tf from '@tensorflow/tfjs-core';
 import { withSuggestion } from '../config/nearest';
 import type { RunFolder } from '../config/run-folder';
 import type { ModelConfig, ProjectConfig } from '../config/schema';
@@ -47,6 +48,9 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
     start.dispose();
   }
   const key = foldIn(randomKey(config.seed), 'first-stage');
+  if (autoencoder.kind === 'vq' && !config.firstStage.weights && !context.resume) {
+    await initializeCodebook(autoencoder, dataset, key);
+  }
   const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
   try {
     const result = await trainLoop(task, { ...context, training: config.firstStage, folder: folder.firstStage, key });
@@ -55,6 +59,17 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
   } finally {
     task.dispose();
   }
+}
+
+/** Starts a codebook at latents of the data: from random entries a short training reaches only a handful of them. */
+async function initializeCodebook(model: VQModel, dataset: ImageDataset, key: RandomKey): Promise<void> {
+  model.initialize(foldIn(key, 'init'));
+  const pixels = (dataset.size / downsampleFactor(model.config)) ** 2;
+  const count = Math.ceil(model.config.nEmbed / pixels);
+  const images = await dataset.batch(Int32Array.from({ length: count }, (_, i) => i % dataset.length));
+  const z = model.encode(images);
+  model.quantizer.initializeFrom(z, foldIn(key, 'codebook'));
+  tf.dispose([images, z]);
 }
 
 /** The finished first stage of a project: what was trained, else the weights that the configuration names. */
@@ -78,7 +93,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   const unet = buildUNet(`models.${name}.unet`, model.unet);
   checkLatentShape(name, unet, latents);
   const scheduler = buildScheduler(diffusion);
-  const teaching = model.distillation ? await openTeaching(context, model, unet) : undefined;
+  const teaching = model.distillation ? await openTeaching(context, model, unet, latents) : undefined;
   // Students of one project see the same examples, times and noise: the key does not depend on the name.
   const key = foldIn(randomKey(config.seed), 'diffusion');
   const task = new DiffusionTask({
@@ -115,10 +130,20 @@ export function modelWeights({ config, folder }: Pick<StageContext, 'config' | '
   return modelConfig(config, name).weights ?? folder.stage(name).weights;
 }
 
+/** The scale factor of the latents that the finished models of a configuration were trained on, where it names one. */
+export async function givenScaleFactor(config: ProjectConfig): Promise<number | undefined> {
+  const weights = Object.values(config.models).find((model) => model.weights !== undefined)?.weights;
+  if (weights === undefined) return undefined;
+  const { unet, metadata } = await loadDiffusionModel(weights);
+  unet.dispose();
+  return metadata.scaleFactor;
+}
+
 async function openTeaching(
   context: StageContext,
   model: ModelConfig,
   student: UNet,
+  latents: Latents,
 ): Promise<(Teaching & { dispose(): void }) | undefined> {
   if (!model.distillation) return undefined;
   const { teacher: name, features, lambdaSpatial, lambdaFrequency, alpha } = model.distillation;
@@ -131,6 +156,11 @@ async function openTeaching(
   if (metadata.scheduler.prediction_type !== wanted) {
     throw new UserError(
       `config: diffusion.predictionType is ${wanted}, but teacher ${name} predicts ${metadata.scheduler.prediction_type}`,
+    );
+  }
+  if (Math.abs(metadata.scaleFactor / latents.scaleFactor - 1) > 1e-6) {
+    throw new UserError(
+      `teacher ${name} was trained on latents of scale factor ${metadata.scaleFactor}, these have ${latents.scaleFactor}: name its weights in the configuration and run \`sd encode\` again`,
     );
   }
   const { inChannels } = student.config;

@@ -129,7 +129,9 @@ describeBackends(['cpu'], () => {
     test('stops the run at the next look, and the last checkpoint is what it was', async () => {
       const task = diverging();
       const message = await complaintOf(run(task));
-      expect(message).toMatchInlineSnapshot(`"line: the loss is NaN and the gradient's norm NaN at step 60; a smaller learningRate or maxGradientNorm may help; the last checkpoint, if there was one, is intact: FOLDER/line/checkpoint.safetensors"`);
+      expect(message).toMatchInlineSnapshot(
+        `"line: the loss is NaN and the gradient's norm NaN at step 60; a smaller learningRate or maxGradientNorm may help; the last checkpoint, if there was one, is intact: FOLDER/line/checkpoint.safetensors"`,
+      );
       const kept = await readFile(stage().checkpoint);
       task.dispose();
       const good = new LineTask();
@@ -148,7 +150,9 @@ describeBackends(['cpu'], () => {
     test('never gets into a checkpoint, though one be due before the next look', async () => {
       const task = diverging();
       const message = await complaintOf(run(task, { checkpointEvery: 29 })); // due after step 58; looks at 60
-      expect(message).toMatchInlineSnapshot(`"line: model.weight is not finite after 58 steps; a smaller learningRate or maxGradientNorm may help; the last checkpoint, if there was one, is intact: FOLDER/line/checkpoint.safetensors"`);
+      expect(message).toMatchInlineSnapshot(
+        `"line: model.weight is not finite after 58 steps; a smaller learningRate or maxGradientNorm may help; the last checkpoint, if there was one, is intact: FOLDER/line/checkpoint.safetensors"`,
+      );
       task.dispose();
       const resumed = new LineTask();
       const said: string[] = [];
@@ -181,18 +185,24 @@ describeBackends(['cpu'], () => {
   test('a folder that is a file is refused before the first step', async () => {
     await writeFile(join(folder, 'line'), 'in the way');
     const task = new LineTask({ factor: () => Number.NaN }); // any step would say something else
-    expect(await complaintOf(run(task))).toMatchInlineSnapshot(`"cannot write FOLDER/line/.write-test: a part of its path is a file, not a folder"`);
+    expect(await complaintOf(run(task))).toMatchInlineSnapshot(
+      `"cannot write FOLDER/line/.write-test: a part of its path is a file, not a folder"`,
+    );
     await rm(join(folder, 'line'));
     await writeFile(join(folder, 'way'), '');
     const below = new StageFolder(join(folder, 'way', 'line'));
-    expect(await complaintOf(run(task, {}, { folder: below }))).toMatchInlineSnapshot(`"cannot write FOLDER/way/line/.write-test: a part of its path is a file, not a folder"`);
+    expect(await complaintOf(run(task, {}, { folder: below }))).toMatchInlineSnapshot(
+      `"cannot write FOLDER/way/line/.write-test: a part of its path is a file, not a folder"`,
+    );
     task.dispose();
   });
 
   test('a log that cannot be written is an error that names it', async () => {
     await mkdir(stage().metrics, { recursive: true });
     const task = new LineTask();
-    expect(await complaintOf(run(task))).toMatchInlineSnapshot(`"cannot write FOLDER/line/metrics.jsonl: it is a folder"`);
+    expect(await complaintOf(run(task))).toMatchInlineSnapshot(
+      `"cannot write FOLDER/line/metrics.jsonl: it is a folder"`,
+    );
     task.dispose();
   });
 });
