@@ -45,11 +45,12 @@ export class Conv2d extends Module {
   /**
    * @param x `[N, H, W, inChannels]`. Borrowed.
    * @returns `[N, H', W', outChannels]`, sizes by `outputSize`. Owned by the caller.
-   * @throws {ShapeError}
+   * @throws {ShapeError} @throws {ArgumentError} where the padded input is smaller than the filter.
    */
   forward(x: Tensor4D): Tensor4D {
     const { inChannels, stride = 1 } = this.config;
     checkShape('Conv2d', 'x', x, ['N', 'H', 'W', inChannels]);
+    this.outputSize(x.shape[1], x.shape[2]); // throws where the filter does not fit
     const { top, bottom, left, right } = this.#pad;
     return tf.fused.conv2d({
       x,
@@ -65,7 +66,7 @@ export class Conv2d extends Module {
     }) as Tensor4D | Tensor3D as Tensor4D;
   }
 
-  /** Height and width of the output for those of the input. */
+  /** Height and width of the output for those of the input. @throws {ArgumentError} where the filter does not fit. */
   outputSize(height: number, width: number): [number, number] {
     const { kernel, stride = 1 } = this.config;
     const { top, bottom, left, right } = this.#pad;

@@ -1,4 +1,4 @@
-import { checkRange, type RandomKey, uniform } from '@sd/core';
+import { checkAlive, checkRange, type RandomKey, uniform } from '@sd/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * @param x any shape. Borrowed. @param rate in [0, 1). @returns the same shape. Owned by the caller.
  */
 export function dropout<T extends Tensor>(x: T, rate: number, key?: RandomKey): T {
+  checkAlive('dropout', 'x', x);
   checkRange('dropout', 'rate', rate, 0, 1 - 2 ** -20);
   if (!key || rate === 0) return tf.clone(x);
   return tf.tidy(() => {

@@ -7,14 +7,14 @@ export const zeros: Initializer = (_key, size) => new Float32Array(size);
 
 export const ones: Initializer = (_key, size) => new Float32Array(size).fill(1);
 
-/** Uniform in [-bound, bound). */
+/** Uniform in [-bound, bound]. */
 export function uniformInit(bound: number): Initializer {
-  return (key, size) => Float32Array.from(uniformArray(key, size, -bound, bound));
+  return (key, size) => new Float32Array(uniformArray(key, size, -bound, bound));
 }
 
 /** Normal with mean 0 and this standard deviation. */
 export function normalInit(standardDeviation: number): Initializer {
-  return (key, size) => Float32Array.from(normalArray(key, size), (value) => value * standardDeviation);
+  return (key, size) => new Float32Array(normalArray(key, size).map((value) => value * standardDeviation));
 }
 
 /**

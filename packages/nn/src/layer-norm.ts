@@ -1,4 +1,4 @@
-import { checkInteger, ShapeError } from '@sd/core';
+import { checkAlive, checkInteger, ShapeError } from '@sd/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { ones, zeros } from './init';
@@ -25,6 +25,7 @@ export class LayerNorm extends Module {
    */
   forward<T extends Tensor>(x: T): T {
     const { features, eps = 1e-5 } = this.config;
+    checkAlive('LayerNorm', 'x', x);
     if (x.shape.at(-1) !== features) throw new ShapeError('LayerNorm', 'x', `[..., ${features}]`, x.shape);
     const { value: weight } = this.weight;
     const { value: bias } = this.bias;

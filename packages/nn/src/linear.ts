@@ -1,4 +1,4 @@
-import { checkInteger, ShapeError } from '@sd/core';
+import { checkAlive, checkInteger, ShapeError } from '@sd/core';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Initializer, torchDefaultInit } from './init';
@@ -39,6 +39,7 @@ export class Linear extends Module {
    */
   forward<T extends Tensor>(x: T): T {
     const { inFeatures, outFeatures } = this.config;
+    checkAlive('Linear', 'x', x);
     if (x.shape.at(-1) !== inFeatures) throw new ShapeError('Linear', 'x', `[..., ${inFeatures}]`, x.shape);
     const weight = this.weight.value as Tensor as Tensor2D;
     const bias = this.bias?.value as Tensor | undefined as Tensor1D | undefined;

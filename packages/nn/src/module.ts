@@ -16,7 +16,7 @@ export abstract class Module {
   #parent: Module | undefined;
   #name = '';
 
-  /** Declares a child under its name in the state dict. */
+  /** Declares a child under its name in the state dict. @throws {ArgumentError} on a second child of that name. */
   protected child<M extends Module>(name: string, module: M): M {
     if (this.#children.has(name)) throw new ArgumentError('Module.child', 'name', 'a name not yet in use', name);
     this.#children.set(name, module);
@@ -26,7 +26,10 @@ export abstract class Module {
     return module;
   }
 
-  /** Declares a parameter under its name in the state dict, by its PyTorch shape. */
+  /**
+   * Declares a parameter under its name in the state dict, by its PyTorch shape.
+   * @throws {ArgumentError} on a second parameter of that name.
+   */
   protected param(
     name: string,
     torchShape: readonly number[],
@@ -41,7 +44,10 @@ export abstract class Module {
     return parameter;
   }
 
-  /** All parameters by dotted name, in the order of declaration. Takes no memory. */
+  /**
+   * All parameters by dotted name, in the order of declaration, a module's own before its children's. Takes no memory.
+   * @throws {ArgumentError} where two have the same dotted name.
+   */
   parameters(): Map<string, Parameter> {
     const result = new Map<string, Parameter>();
     this.#collect('', result);
@@ -88,7 +94,12 @@ export abstract class Module {
   }
 
   #collect(prefix: string, into: Map<string, Parameter>): void {
-    for (const [name, parameter] of this.#parameters) into.set(joined(prefix, name), parameter);
+    for (const [name, parameter] of this.#parameters) {
+      const path = joined(prefix, name);
+      // `a.b` of one module and `b` of its child `a`
+      if (into.has(path)) throw new ArgumentError('Module.parameters', 'name', 'a name not yet in use', path);
+      into.set(path, parameter);
+    }
     for (const [name, module] of this.#children) module.#collect(joined(prefix, name), into);
   }
 

@@ -1,4 +1,4 @@
-import { dispatch } from '@sd/core';
+import { checkAlive, dispatch } from '@sd/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -8,6 +8,7 @@ export const SILU_GRAD_KERNEL = 'SiLUGrad';
 
 /** SiLU: x sigmoid(x). @param x any shape. Borrowed. @returns the same shape. Owned by the caller. */
 export function silu<T extends Tensor>(x: T): T {
+  checkAlive('silu', 'x', x);
   return siluWithGradient(x) as T;
 }
 

@@ -1,8 +1,9 @@
 import { int32View, type StateDict, type TensorView, toInt32 } from '@sd/checkpoint';
-import { ArgumentError, checkRange, dispatch, SpectralDiffusionError } from '@sd/core';
+import { ArgumentError, checkRange, checkShape, dispatch } from '@sd/core';
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../parameter';
+import { checkState } from './check-state';
 import { Slots } from './slots';
 
 /**
@@ -29,12 +30,15 @@ export type AdamWStepOptions = {
  * Adam with decoupled weight decay (Loshchilov and Hutter 2019), value for value torch.optim.AdamW:
  *   p <- p (1 - lr wd);  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
  *   p <- p - lr / (1 - b1^k) m / (sqrt(v) / sqrt(1 - b2^k) + eps)
- * State is kept by dotted name, so that a subset of parameters never meets another's moments.
+ * k counts the gradients that a parameter has had. State is kept by dotted name, so that a subset of parameters never
+ * meets another's moments.
  */
 export class AdamW {
   readonly #config: Required<AdamWConfig>;
   readonly #expAvg: Slots;
   readonly #expAvgSq: Slots;
+  /** k of each parameter. */
+  readonly #steps = new Map<string, number>();
   #step = 0;
 
   /** @param parameters from `Module.parameters()`. They stay the module's. @throws {ArgumentError} */
@@ -50,6 +54,7 @@ export class AdamW {
     checkRange('AdamW', 'eps', eps, 0, Number.MAX_VALUE);
     checkRange('AdamW', 'weightDecay', weightDecay, 0, Number.MAX_VALUE);
     const zero = (parameter: Parameter) => tf.zeros([...parameter.shape]);
+    for (const name of parameters.keys()) this.#steps.set(name, 0);
     this.#expAvg = new Slots(parameters, zero);
     this.#expAvgSq = new Slots(parameters, zero);
   }
@@ -63,25 +68,30 @@ export class AdamW {
    * One step. Parameters without a gradient are left alone, as in torch.
    * @param gradients by the parameters' names. Borrowed.
    * @throws {ArgumentError} on a gradient for a name that is not among the parameters.
+   * @throws {ShapeError} on a gradient that is not of its parameter's shape. Nothing is changed in either case.
    */
   update(gradients: ReadonlyMap<string, Tensor>, options: AdamWStepOptions = {}): void {
-    for (const name of gradients.keys()) {
-      if (!this.parameters.has(name)) throw new ArgumentError('AdamW.update', 'gradients', 'of known parameters', name);
+    for (const [name, gradient] of gradients) {
+      const parameter = this.parameters.get(name);
+      if (!parameter) throw new ArgumentError('AdamW.update', 'gradients', 'of known parameters', name);
+      checkShape('AdamW.update', `gradient of ${name}`, gradient, parameter.shape);
     }
     const { betas, eps, weightDecay } = this.#config;
     const learningRate = options.learningRate ?? this.#config.learningRate;
     this.#step++;
-    const attributes = {
-      decay: 1 - learningRate * weightDecay,
-      beta1: betas[0],
-      beta2: betas[1],
-      stepSize: learningRate / (1 - betas[0] ** this.#step),
-      denominatorScale: 1 / Math.sqrt(1 - betas[1] ** this.#step),
-      eps,
-    };
     const gradientScale = options.gradientScale ?? tf.scalar(1);
     for (const [name, gradient] of gradients) {
       const parameter = this.parameters.get(name) as Parameter;
+      const step = (this.#steps.get(name) as number) + 1;
+      this.#steps.set(name, step);
+      const attributes = {
+        decay: 1 - learningRate * weightDecay,
+        beta1: betas[0],
+        beta2: betas[1],
+        stepSize: learningRate / (1 - betas[0] ** step),
+        denominatorScale: 1 / Math.sqrt(1 - betas[1] ** step),
+        eps,
+      };
       const inputs = {
         parameter: parameter.value as Tensor,
         gradient,
@@ -98,30 +108,42 @@ export class AdamW {
     if (gradientScale !== options.gradientScale) gradientScale.dispose();
   }
 
-  /** `step`, `exp_avg.*` and `exp_avg_sq.*` (torch's names), the latter in PyTorch's layouts. */
+  /**
+   * `step`, `exp_avg.*` and `exp_avg_sq.*` (torch's names), the latter in PyTorch's layouts; `step.*` for parameters
+   * that have had fewer gradients than there were steps.
+   */
   async stateDict(): Promise<Map<string, TensorView>> {
+    const late = [...this.#steps].filter(([, step]) => step !== this.#step);
     return new Map([
-      ['step', int32View(Int32Array.of(this.#step), [1])],
+      ['step', stepView(this.#step)],
+      ...late.map(([name, step]): [string, TensorView] => [`step.${name}`, stepView(step)]),
       ...(await this.#expAvg.stateDict('exp_avg.')),
       ...(await this.#expAvgSq.stateDict('exp_avg_sq.')),
     ]);
   }
 
-  /** Takes what `stateDict` gave. @throws {SpectralDiffusionError} that lists what is missing or of another shape. */
+  /**
+   * Takes what `stateDict` gave, all or nothing.
+   * @throws {SpectralDiffusionError} that lists what is missing or of another shape.
+   */
   loadStateDict(state: StateDict): void {
-    const step = state.get('step');
-    if (step?.shape.join() !== '1') {
-      throw new SpectralDiffusionError('AdamW.loadStateDict: missing or of another shape: step [1]');
-    }
-    this.#expAvg.loadStateDict('AdamW.loadStateDict', 'exp_avg.', state);
-    this.#expAvgSq.loadStateDict('AdamW.loadStateDict', 'exp_avg_sq.', state);
+    const moments = [...this.#expAvg.expected('exp_avg.'), ...this.#expAvgSq.expected('exp_avg_sq.')];
+    checkState('AdamW.loadStateDict', state, [['step', [1]], ...moments]);
+    this.#expAvg.loadStateDict('exp_avg.', state);
+    this.#expAvgSq.loadStateDict('exp_avg_sq.', state);
+    const step = state.get('step') as TensorView;
     this.#step = toInt32(step)[0];
+    for (const name of this.parameters.keys()) this.#steps.set(name, toInt32(state.get(`step.${name}`) ?? step)[0]);
   }
 
   dispose(): void {
     this.#expAvg.dispose();
     this.#expAvgSq.dispose();
   }
+}
+
+function stepView(step: number): TensorView {
+  return int32View(Int32Array.of(step), [1]);
 }
 
 type AdamWInputs = {

@@ -13,7 +13,8 @@ export function globalNorm(gradients: Iterable<Tensor>): Scalar {
 
 /**
  * The factor that brings gradients of this global norm to at most `maxNorm`, as torch.nn.utils.clip_grad_norm_:
- * min(1, maxNorm / (norm + 1e-6)). Give it to `AdamW.step`, which multiplies while it reads the gradients.
+ * min(1, maxNorm / (norm + 1e-6)). Give it to `AdamW.update`
+ * as `gradientScale`: the gradients are multiplied while they are read.
  *
  * @param norm scalar. Borrowed. @returns scalar. Owned by the caller. @throws {ArgumentError} unless maxNorm > 0.
  */

@@ -1,7 +1,8 @@
 import { int32View, type StateDict, type TensorView, toInt32 } from '@sd/checkpoint';
-import { checkRange, SpectralDiffusionError } from '@sd/core';
+import { checkRange } from '@sd/core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../parameter';
+import { checkState } from './check-state';
 import { Slots } from './slots';
 
 /**
@@ -57,16 +58,15 @@ export class ExponentialMovingAverage {
     ]);
   }
 
-  /** Takes what `stateDict` gave. @throws {SpectralDiffusionError} that lists what is missing or of another shape. */
+  /**
+   * Takes what `stateDict` gave, all or nothing.
+   * @throws {SpectralDiffusionError} that lists what is missing or of another shape.
+   */
   loadStateDict(state: StateDict): void {
-    const updates = state.get('num_updates');
-    if (updates?.shape.join() !== '1') {
-      throw new SpectralDiffusionError(
-        'ExponentialMovingAverage.loadStateDict: missing or of another shape: num_updates [1]',
-      );
-    }
-    this.#shadow.loadStateDict('ExponentialMovingAverage.loadStateDict', '', state);
-    this.#updates = toInt32(updates)[0];
+    const expected = this.#shadow.expected('');
+    checkState('ExponentialMovingAverage.loadStateDict', state, [['num_updates', [1]], ...expected]);
+    this.#shadow.loadStateDict('', state);
+    this.#updates = toInt32(state.get('num_updates') as TensorView)[0];
   }
 
   dispose(): void {

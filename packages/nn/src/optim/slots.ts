@@ -1,9 +1,9 @@
 import { float32View, type StateDict, type TensorView, toFloat32 } from '@sd/checkpoint';
-import { SpectralDiffusionError } from '@sd/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { toMemory, toTorch } from '../layout';
 import type { Parameter } from '../parameter';
+import type { ExpectedTensor } from './check-state';
 
 /** One tensor beside each parameter, of its shape (a moment, an average), by the parameter's dotted name. */
 export class Slots {
@@ -40,16 +40,13 @@ export class Slots {
     return entries;
   }
 
-  /** @throws {SpectralDiffusionError} that lists the missing and mis-shaped names; nothing is loaded then. */
-  loadStateDict(operation: string, prefix: string, state: StateDict): void {
-    const wrong = [...this.parameters].filter(([name, { torchShape }]) => {
-      const view = state.get(prefix + name);
-      return view?.shape.join() !== torchShape.join();
-    });
-    if (wrong.length > 0) {
-      const names = wrong.map(([name, { torchShape }]) => `${prefix}${name} [${torchShape.join(', ')}]`);
-      throw new SpectralDiffusionError(`${operation}: missing or of another shape: ${names.join(', ')}`);
-    }
+  /** The names and shapes that this takes, under `prefix`. */
+  expected(prefix: string): ExpectedTensor[] {
+    return [...this.parameters].map(([name, { torchShape }]) => [prefix + name, torchShape]);
+  }
+
+  /** Takes what `stateDict` gave; the caller has held `expected` against it with `checkState`. */
+  loadStateDict(prefix: string, state: StateDict): void {
     for (const [name, { layout, torchShape, shape }] of this.parameters) {
       const data = toMemory(layout, toFloat32(state.get(prefix + name) as TensorView), torchShape);
       this.set(name, tf.tensor(data, [...shape], 'float32'));
