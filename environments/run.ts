@@ -36,6 +36,9 @@ function writeAlone(folder: string, packages: readonly Package[], fileOf: (pkg: 
     overrides: Object.fromEntries(files),
     autoInstallPeers: false,
     strictPeerDependencies: true,
+    // Else a package could import what another one brought.
+    hoist: false,
+    dedupePeerDependents: false,
     onlyBuiltDependencies: ['esbuild'],
   });
   for (const { id, manifest } of packages) {
