@@ -35,7 +35,6 @@ function writeAlone(folder: string, packages: readonly Package[], fileOf: (pkg: 
     packages: ['*'],
     overrides: Object.fromEntries(files),
     autoInstallPeers: false,
-    strictPeerDependencies: true,
     // Else a package could import what another one brought.
     hoist: false,
     dedupePeerDependents: false,
