@@ -2,7 +2,7 @@ import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { Embedding } from './embedding';
-import { noise, ofParameters, parameterTensors, randomized } from './test-values';
+import { ofParameters, parameterTensors, randomized } from './test-values';
 
 describeBackends(['cpu', 'wasm'], () => {
   test('Embedding looks rows up, repeated ones too, and leaves one tensor', async () => {
@@ -59,5 +59,4 @@ test('a table starts as standard normal noise', async () => {
   const variance = values.reduce((sum, v) => sum + v * v, 0) / values.length;
   expect(Math.abs(mean)).toBeLessThan(4 / Math.sqrt(4000));
   expect(Math.abs(variance - 1)).toBeLessThan(4 * Math.sqrt(2 / 4000));
-  await expect(noise(1, [1])).not.toBeAllclose([values[0]]);
 });

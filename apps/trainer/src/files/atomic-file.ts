@@ -1,7 +1,8 @@
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { UserError } from '../user-error';
+
+let temporaryFiles = 0;
 
 /**
  * Writes a file whole or not at all: into a temporary file beside it, flushed to disk, then renamed. A reader, a crash
@@ -10,13 +11,19 @@ import { UserError } from '../user-error';
  * @throws {UserError} that names the file and what stopped it.
  */
 export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${process.pid}-${temporaryFiles++}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFileAtomic(
-      path,
-      typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length),
-    );
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(data); // goes on after a short write, which is what a disk that fills up gives first
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
     throw new UserError(`cannot write ${path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
   }
 }

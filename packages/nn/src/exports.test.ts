@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import * as names from './index';
+import * as optimNames from './optim/index';
+
+test('the public names are these', () => {
+  const exported = Object.keys(names).sort();
+  expect(exported).toMatchInlineSnapshot(`
+    [
+      "Conv2d",
+      "Embedding",
+      "GROUP_NORM_GRAD_KERNEL",
+      "GROUP_NORM_KERNEL",
+      "GroupNorm",
+      "LayerNorm",
+      "Linear",
+      "Module",
+      "SILU_GRAD_KERNEL",
+      "SILU_KERNEL",
+      "StateDictError",
+      "averagePool2x",
+      "dropout",
+      "gelu",
+      "groupNorm",
+      "normalInit",
+      "ones",
+      "scaledDotProductAttention",
+      "silu",
+      "torchDefaultInit",
+      "uniformInit",
+      "upsampleNearest2x",
+      "valueAndGradients",
+      "withPrefix",
+      "withoutPrefix",
+      "zeros",
+    ]
+  `);
+});
+
+test('the public names of @sd/nn/optim are these', () => {
+  const exported = Object.keys(optimNames).sort();
+  expect(exported).toMatchInlineSnapshot(`
+    [
+      "ADAMW_KERNEL",
+      "AdamW",
+      "ExponentialMovingAverage",
+      "clipFactor",
+      "constantRate",
+      "cosineDecay",
+      "globalNorm",
+      "linearDecay",
+      "withWarmup",
+    ]
+  `);
+});
