@@ -111,7 +111,7 @@ export function ddimScheduler(config: Partial<DDIMConfig> = {}): Scheduler {
 /**
  * The configuration that is LDM's own DDIM: timesteps range(0, T, floor(T / S)) + 1, ending at abar_0, no clipping.
  * Where S does not divide T it takes more steps than S, and at S = T none fit, as in LDM. Where S < T divides T,
- * `timestepSpacing: 'leading'` gives the same (paper.md section 5). The betas are those of LDM's VQ-f4 and ImageNet
+ * `timestepSpacing: 'leading'` gives the same (docs/method.md section 5). The betas are those of LDM's VQ-f4 and ImageNet
  * models; LSUN-Church ends at 0.0155, text-to-image goes from 0.00085 to 0.012.
  */
 export function ldmDdimConfig(changes: Partial<DDIMConfig> = {}): Partial<DDIMConfig> {

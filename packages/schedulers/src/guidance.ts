@@ -20,7 +20,7 @@ export type GuidanceOptions<C extends Condition> = {
  * Classifier-free guidance (Ho and Salimans 2022): eps = eps_u + w (eps_c - eps_u). The model is called once per step
  * with twice the batch, unconditional half first; with w = 0 or 1, where one half would not count, once with x alone.
  *
- * paper.md section 2: w = 3.0 on ImageNet, 2.0 for COCO's FID, 5.0 for figure 8.
+ * docs/method.md section 2: w = 3.0 on ImageNet, 2.0 for COCO's FID, 5.0 for figure 8.
  * @param model borrows x and the condition, and gives a tensor of x's shape that the wrapper owns and disposes.
  * @returns a model for `Scheduler.sample`, asynchronous if the model is.
  * @throws {ArgumentError} on a scale that is not finite and on missing conditions; at the call, on conditions of a batch

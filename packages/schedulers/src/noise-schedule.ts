@@ -9,7 +9,7 @@ import {
 
 /**
  * The forward process x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps of T training steps, t = 0..T-1, as float64 tables
- * (paper.md section 2 writes abar_t; diffusers and we say `alphasCumprod`).
+ * (docs/method.md section 2 writes abar_t; diffusers and we say `alphasCumprod`).
  */
 export type NoiseSchedule = {
   /** T. */

@@ -31,7 +31,7 @@ export type AutoencoderLoss = {
 };
 
 /**
- * The loss of a first stage, as LDM trains it, without its discriminator (paper.md, section 5):
+ * The loss of a first stage, as LDM trains it, without its discriminator (docs/method.md, section 5):
  *   VQ: rec + w_p perceptual + w_c codebook
  *   KL: (rec + w_p perceptual) exp(-logvar) + logvar + w_k kl / D
  * D is the number of values in an image: LDM sums the errors of an image where we average, so this is its loss over D
