@@ -38,7 +38,14 @@ export function demoConfig({
   data?: { path: string; size: number };
 }): ProjectConfig {
   const imageSize = (data?.size ?? 32) / 4;
-  const student = { steps: 1000, batchSize: 32, learningRate: 2e-3, warmupSteps: 20, emaDecay: 0.99, weightDecay: 0.01 };
+  const student = {
+    steps: 1000,
+    batchSize: 32,
+    learningRate: 2e-3,
+    warmupSteps: 20,
+    emaDecay: 0.99,
+    weightDecay: 0.01,
+  };
   return parseConfig(
     {
       out,

@@ -161,7 +161,13 @@ describeBackends(['cpu', 'wasm'], () => {
 
   test('the optimizer holds two tensors per parameter, inside tf.tidy too, and dispose frees them alone', async () => {
     const pair = goldenPair();
-    const optimizer = await expectTensors(4, () => tf.tidy(() => new AdamW(pair.parameters())));
+    const optimizer = await expectTensors(4, () => {
+      let made: AdamW | undefined;
+      tf.tidy(() => {
+        made = new AdamW(pair.parameters());
+      });
+      return made as AdamW;
+    });
     const gradient = tf.ones([3]);
     await expectTensors(0, () => tf.tidy(() => optimizer.update(new Map([['b', gradient]]))));
     await expectTensors(0, () => optimizer.update(new Map([['b', gradient]])));

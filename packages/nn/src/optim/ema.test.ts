@@ -83,7 +83,13 @@ describeBackends(['cpu', 'wasm'], () => {
 
   test('the average holds a tensor per parameter, and dispose frees them alone', async () => {
     const module = randomized(new Linear({ inFeatures: 2, outFeatures: 3 }));
-    const average = await expectTensors(2, () => tf.tidy(() => new ExponentialMovingAverage(module.parameters())));
+    const average = await expectTensors(2, () => {
+      let made: ExponentialMovingAverage | undefined;
+      tf.tidy(() => {
+        made = new ExponentialMovingAverage(module.parameters());
+      });
+      return made as ExponentialMovingAverage;
+    });
     await expectTensors(-2, () => average.dispose());
     await expect(module.forward(tf.ones([1, 2]))).toBeAllclose(module.forward(tf.ones([1, 2])), 0);
   });
