@@ -1,9 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { UserError } from '../user-error';
 import { loadConfig, parseConfig } from './load-config';
 
@@ -289,6 +290,16 @@ test.each(readdirSync(configs))('the example %s is a project', async (file) => {
   const { out, models } = await loadConfig(join(configs, file));
   expect(isAbsolute(out)).toBe(true);
   expect(Object.keys(models)).toContain('teacher');
+});
+
+test('the example of the README is a project that sets every key', async () => {
+  const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+  const [, yaml] = /```yaml\n(.*?)```/s.exec(readme) ?? [];
+  const source = parse(yaml);
+  const config = parseConfig(source, 'README.md');
+  const { weights: _, ...firstStage } = { weights: '', ...config.firstStage };
+  expect(source).toEqual({ ...config, firstStage, models: source.models }); // nothing is filled in by default
+  expect(source.models.sd.distillation).toEqual(config.models.sd.distillation);
 });
 
 describe('a file', () => {
