@@ -32,14 +32,14 @@ export type Package = {
   readonly manifest: Manifest;
 };
 
-/** Every package and app that is published, by folder name. */
-export function publishedPackages(): readonly Package[] {
+/** Every package and app of a checkout that is published, by folder name. */
+export function publishedPackages(checkout = root): readonly Package[] {
   return (['packages', 'apps'] as const).flatMap((group) =>
-    readdirSync(join(root, group))
+    readdirSync(join(checkout, group))
       .sort()
-      .filter((id) => existsSync(join(root, group, id, 'package.json')))
+      .filter((id) => existsSync(join(checkout, group, id, 'package.json')))
       .map((id): Package => {
-        const folder = join(root, group, id);
+        const folder = join(checkout, group, id);
         return { id, group, folder, manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) };
       })
       .filter(({ manifest }) => manifest.private !== true),
