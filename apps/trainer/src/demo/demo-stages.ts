@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { say } from '../commands/context';
 import { openProgressGroup } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
@@ -15,6 +16,8 @@ export async function prepareLatents(
   const { config, folder, openProgress } = context;
   const dataset = await stopwatch.time('read images', () => openDataset(config.data, config.seed, openProgress, say));
   say(dataset.description);
+  // What an earlier demo trained on other images must not be taken for this one's.
+  await rm(folder.firstStage.path, { recursive: true, force: true });
   if (config.data.source === 'folder') {
     await stopwatch.time('train first stage', () => runFirstStage(context, dataset));
   }
