@@ -6,7 +6,9 @@ test('the public names are these', () => {
   const exported = Object.keys(names).sort();
   expect(exported).toMatchInlineSnapshot(`
     [
+      "BatchNorm2d",
       "Conv2d",
+      "CountBuffer",
       "Embedding",
       "GROUP_NORM_GRAD_KERNEL",
       "GROUP_NORM_KERNEL",
@@ -17,6 +19,7 @@ test('the public names are these', () => {
       "SILU_GRAD_KERNEL",
       "SILU_KERNEL",
       "StateDictError",
+      "TensorBuffer",
       "averagePool2x",
       "dropout",
       "gelu",

@@ -1,4 +1,5 @@
 export { scaledDotProductAttention } from './attention';
+export { BatchNorm2d, type BatchNorm2dConfig, type BatchNorm2dOptions } from './batch-norm-2d';
 export { Conv2d, type Conv2dConfig, type Padding } from './conv2d';
 export { dropout } from './dropout';
 export { Embedding, type EmbeddingConfig } from './embedding';
@@ -19,5 +20,6 @@ export { Linear, type LinearConfig } from './linear';
 export { Module } from './module';
 export type { Parameter } from './parameter';
 export { SILU_GRAD_KERNEL, SILU_KERNEL, silu } from './silu';
+export { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
 export { StateDictError, withoutPrefix, withPrefix } from './state-dict';
 export { averagePool2x, upsampleNearest2x } from './upsample';

@@ -3,7 +3,8 @@ import { ArgumentError, foldIn, type RandomKey, randomKey } from '@sd/core';
 import type { Initializer } from './init';
 import type { Layout } from './layout';
 import { Parameter } from './parameter';
-import { checkedParameterData } from './state-dict';
+import { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
+import { checkedState } from './state-dict';
 
 /**
  * Base of everything that has parameters. A module declares its children and parameters in its constructor, each under
@@ -13,6 +14,7 @@ import { checkedParameterData } from './state-dict';
 export abstract class Module {
   readonly #children = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
+  readonly #buffers = new Map<string, StateBuffer>();
   #parent: Module | undefined;
   #name = '';
 
@@ -45,13 +47,38 @@ export abstract class Module {
   }
 
   /**
+   * Declares a float32 buffer under its name in the state dict: saved and loaded with the parameters, not trained.
+   * @param initial value of every element. @throws {ArgumentError} on a second buffer of that name.
+   */
+  protected buffer(name: string, torchShape: readonly number[], initial: number): TensorBuffer {
+    return this.#declareBuffer(name, new TensorBuffer(torchShape, initial));
+  }
+
+  /** Declares a count, an int64 of shape `[]` in the state dict. @throws {ArgumentError} on a second of that name. */
+  protected countBuffer(name: string): CountBuffer {
+    return this.#declareBuffer(name, new CountBuffer());
+  }
+
+  #declareBuffer<B extends StateBuffer>(name: string, buffer: B): B {
+    if (this.#buffers.has(name)) throw new ArgumentError('Module.buffer', 'name', 'a name not yet in use', name);
+    this.#buffers.set(name, buffer);
+    return buffer;
+  }
+
+  /**
    * All parameters by dotted name, in the order of declaration, a module's own before its children's. Takes no memory.
    * @throws {ArgumentError} where two have the same dotted name.
    */
   parameters(): Map<string, Parameter> {
-    const result = new Map<string, Parameter>();
-    this.#collect('', result);
-    return result;
+    return only(this.#state(), (entry): entry is Parameter => entry instanceof Parameter);
+  }
+
+  /**
+   * All buffers by dotted name: what a state dict holds beside the parameters. Takes no memory.
+   * @throws {ArgumentError} where two entries of the state dict have the same dotted name.
+   */
+  buffers(): Map<string, StateBuffer> {
+    return only(this.#state(), (entry): entry is StateBuffer => !(entry instanceof Parameter));
   }
 
   /** Number of trainable values. Takes no memory. */
@@ -61,17 +88,24 @@ export abstract class Module {
     return count;
   }
 
-  /** Draws new values for every parameter; each has a stream of its own, folded from its dotted name. */
+  /**
+   * Draws new values for every parameter; each has a stream of its own, folded from its dotted name. Buffers get their
+   * initial values.
+   */
   initialize(key: RandomKey): this {
-    for (const [name, parameter] of this.parameters()) parameter.initialize(foldIn(key, name));
+    for (const [name, entry] of this.#state()) {
+      if (entry instanceof Parameter) entry.initialize(foldIn(key, name));
+      else entry.reset();
+    }
     return this;
   }
 
-  /** The parameters as float32 in PyTorch's names and layouts. The data is the caller's. */
+  /** Parameters and buffers in PyTorch's names and layouts, float32 but for counts (int64). The data is the caller's. */
   async stateDict(): Promise<Map<string, TensorView>> {
     const state = new Map<string, TensorView>();
-    for (const [name, parameter] of this.parameters()) {
-      state.set(name, float32View(await parameter.read(), parameter.torchShape));
+    for (const [name, entry] of this.#state()) {
+      const isParameter = entry instanceof Parameter;
+      state.set(name, isParameter ? float32View(await entry.read(), entry.torchShape) : await entry.view());
     }
     return state;
   }
@@ -83,22 +117,27 @@ export abstract class Module {
    * @throws {StateDictError} that lists every missing, unexpected and mis-shaped name at once.
    */
   loadStateDict(state: StateDict): this {
-    const data = checkedParameterData(this.constructor.name, this.parameters(), state);
-    for (const [parameter, values] of data) parameter.load(values());
+    for (const load of checkedState(this.constructor.name, this.#state(), state)) load();
     return this;
   }
 
-  /** Frees every parameter. The module may be initialised or loaded again. */
+  /** Frees every parameter and buffer. The module may be initialised or loaded again. */
   dispose(): void {
-    for (const parameter of this.parameters().values()) parameter.dispose();
+    for (const entry of this.#state().values()) entry.dispose();
   }
 
-  #collect(prefix: string, into: Map<string, Parameter>): void {
-    for (const [name, parameter] of this.#parameters) {
+  #state(): Map<string, Parameter | StateBuffer> {
+    const result = new Map<string, Parameter | StateBuffer>();
+    this.#collect('', result);
+    return result;
+  }
+
+  #collect(prefix: string, into: Map<string, Parameter | StateBuffer>): void {
+    for (const [name, entry] of [...this.#parameters, ...this.#buffers]) {
       const path = joined(prefix, name);
       // `a.b` of one module and `b` of its child `a`
       if (into.has(path)) throw new ArgumentError('Module.parameters', 'name', 'a name not yet in use', path);
-      into.set(path, parameter);
+      into.set(path, entry);
     }
     for (const [name, module] of this.#children) module.#collect(joined(prefix, name), into);
   }
@@ -110,4 +149,8 @@ export abstract class Module {
 
 function joined(prefix: string, name: string): string {
   return prefix === '' ? name : `${prefix}.${name}`;
+}
+
+function only<T extends E, E>(state: ReadonlyMap<string, E>, is: (entry: E) => entry is T): Map<string, T> {
+  return new Map([...state].filter((named): named is [string, T] => is(named[1])));
 }

@@ -1,6 +1,7 @@
 import { type StateDict, type TensorView, toFloat32 } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
-import type { Parameter } from './parameter';
+import { Parameter } from './parameter';
+import type { StateBuffer } from './state-buffer';
 
 /** A state dict that does not fit a module: lists every missing, unexpected and mis-shaped name. */
 export class StateDictError extends SpectralDiffusionError {
@@ -24,29 +25,29 @@ export class StateDictError extends SpectralDiffusionError {
 }
 
 /**
- * Holds a state dict against parameters, before anything is loaded.
- * @returns each parameter with its values in PyTorch order, decoded when called, so that one tensor at a time is held.
+ * Holds a state dict against parameters and buffers, before anything is loaded.
+ * @returns what loads them one by one, each decoded when called, so that one tensor at a time is held.
  * @throws {StateDictError}
  */
-export function checkedParameterData(
+export function checkedState(
   module: string,
-  parameters: ReadonlyMap<string, Parameter>,
+  entries: ReadonlyMap<string, Parameter | StateBuffer>,
   state: StateDict,
-): [Parameter, () => Float32Array][] {
+): (() => void)[] {
   const missing: string[] = [];
   const misshaped: string[] = [];
-  const result: [Parameter, () => Float32Array][] = [];
-  for (const [name, parameter] of parameters) {
+  const result: (() => void)[] = [];
+  for (const [name, entry] of entries) {
     const view = state.get(name);
     if (!view) {
       missing.push(name);
-    } else if (!sameShape(view, parameter)) {
-      misshaped.push(`${name} expected [${parameter.torchShape.join(', ')}], got [${view.shape.join(', ')}]`);
+    } else if (!sameShape(view, entry)) {
+      misshaped.push(`${name} expected [${entry.torchShape.join(', ')}], got [${view.shape.join(', ')}]`);
     } else {
-      result.push([parameter, () => toFloat32(view)]);
+      result.push(() => (entry instanceof Parameter ? entry.load(toFloat32(view)) : entry.load(view)));
     }
   }
-  const unexpected = [...state.keys()].filter((name) => !parameters.has(name));
+  const unexpected = [...state.keys()].filter((name) => !entries.has(name));
   if (missing.length + unexpected.length + misshaped.length > 0) {
     throw new StateDictError(module, missing, unexpected, misshaped);
   }
@@ -65,7 +66,6 @@ export function withPrefix(state: StateDict, prefix: string): Map<string, Tensor
   return new Map([...state].map(([name, view]) => [prefix + name, view]));
 }
 
-function sameShape(view: TensorView, parameter: Parameter): boolean {
-  const { torchShape } = parameter;
+function sameShape(view: TensorView, { torchShape }: Parameter | StateBuffer): boolean {
   return view.shape.length === torchShape.length && torchShape.every((size, axis) => view.shape[axis] === size);
 }
