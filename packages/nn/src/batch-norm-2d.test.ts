@@ -15,7 +15,9 @@ const part = (name: string): StateDict => withoutPrefix(tensors, `${name}/`);
 
 function images(state: StateDict, name: string): Tensor4D {
   const view = state.get(name)!;
-  return tf.tidy(() => tf.transpose(tf.tensor(toFloat32(view), [...view.shape]), [0, 2, 3, 1]) as tf.Tensor as Tensor4D);
+  return tf.tidy(
+    () => tf.transpose(tf.tensor(toFloat32(view), [...view.shape]), [0, 2, 3, 1]) as tf.Tensor as Tensor4D,
+  );
 }
 
 const fromTorch = () => new BatchNorm2d({ channels: 6 }).loadStateDict(part('before'));
