@@ -17,9 +17,25 @@ export { type Initializer, normalInit, ones, torchDefaultInit, uniformInit, zero
 export { LayerNorm, type LayerNormConfig } from './layer-norm';
 export type { Layout } from './layout';
 export { Linear, type LinearConfig } from './linear';
+export type {
+  FoundLayout,
+  LayoutOptions,
+  LoadPlan,
+  LoadStep,
+  TensorShapes,
+} from './load-plan';
 export { Module } from './module';
 export type { Parameter } from './parameter';
 export { SILU_GRAD_KERNEL, SILU_KERNEL, silu } from './silu';
 export { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
-export { StateDictError, withoutPrefix, withPrefix } from './state-dict';
+export { StateDictError, type StateDictFaults, withoutPrefix, withPrefix } from './state-dict';
+export {
+  interleaved,
+  type LayoutPlace,
+  ownLayout,
+  renamed,
+  type StateDictLayout,
+  type TensorMapping,
+  type TensorSource,
+} from './state-dict-layout';
 export { averagePool2x, upsampleNearest2x } from './upsample';

@@ -1,10 +1,19 @@
-import { float32View, type StateDict, type TensorView } from '@sd/checkpoint';
+import { float32View, type StateDict, type TensorView, toFloat32 } from '@sd/checkpoint';
 import { ArgumentError, foldIn, type RandomKey, randomKey } from '@sd/core';
 import type { Initializer } from './init';
 import type { Layout } from './layout';
+import {
+  detectLayout,
+  type FoundLayout,
+  type LayoutOptions,
+  type LoadPlan,
+  planLoad,
+  planSave,
+  type TensorShapes,
+} from './load-plan';
 import { Parameter } from './parameter';
 import { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
-import { checkedState } from './state-dict';
+import { ownLayout, type StateDictLayout } from './state-dict-layout';
 
 /**
  * Base of everything that has parameters. A module declares its children and parameters in its constructor, each under
@@ -17,6 +26,7 @@ export abstract class Module {
   readonly #buffers = new Map<string, StateBuffer>();
   #parent: Module | undefined;
   #name = '';
+  #loadedLayout: FoundLayout | undefined;
 
   /** Declares a child under its name in the state dict. @throws {ArgumentError} on a second child of that name. */
   protected child<M extends Module>(name: string, module: M): M {
@@ -100,25 +110,68 @@ export abstract class Module {
     return this;
   }
 
-  /** Parameters and buffers in PyTorch's names and layouts, float32 but for counts (int64). The data is the caller's. */
-  async stateDict(): Promise<Map<string, TensorView>> {
+  /**
+   * Under which names and shapes this module can be read and written; the first are its own. A module that has layouts
+   * of several projects overrides this.
+   */
+  stateDictLayouts(): readonly StateDictLayout[] {
+    return [ownLayout('', this)];
+  }
+
+  /** How the last loaded state dict was understood. */
+  get loadedLayout(): FoundLayout | undefined {
+    return this.#loadedLayout;
+  }
+
+  /**
+   * Parameters and buffers, by default in the module's own names and PyTorch layouts; float32 but for counts (int64).
+   * The data is the caller's.
+   * @throws {ArgumentError} on a layout that the module does not know.
+   */
+  async stateDict(options: LayoutOptions = {}): Promise<Map<string, TensorView>> {
+    const steps = planSave(this.constructor.name, this.#state(), this.stateDictLayouts(), options);
     const state = new Map<string, TensorView>();
-    for (const [name, entry] of this.#state()) {
-      const isParameter = entry instanceof Parameter;
-      state.set(name, isParameter ? float32View(await entry.read(), entry.torchShape) : await entry.view());
+    for (const { entry, sources, split } of steps) {
+      const views =
+        entry instanceof Parameter
+          ? split(await entry.read()).map((values, i) => float32View(values, sources[i].shape))
+          : [await entry.view()];
+      for (const [i, view] of views.entries()) state.set(sources[i].name, view);
     }
     return state;
   }
 
   /**
-   * Takes the values of a PyTorch state dict, of any floating-point type. Strict, all or nothing: the names and shapes
-   * must be exactly this module's, and nothing is loaded otherwise.
+   * Takes the values of a PyTorch state dict, of any floating-point type, in any layout that the module knows. Strict,
+   * all or nothing: the names and shapes must be exactly the layout's, and nothing is loaded otherwise.
    *
    * @throws {StateDictError} that lists every missing, unexpected and mis-shaped name at once.
+   * @throws {ArgumentError} on a layout that the module does not know.
    */
-  loadStateDict(state: StateDict): this {
-    for (const load of checkedState(this.constructor.name, this.#state(), state)) load();
+  loadStateDict(state: StateDict, options: LayoutOptions = {}): this {
+    const { found, steps } = this.planLoad(state, options);
+    // one parameter at a time is held beside the file
+    for (const { entry, sources, join } of steps) {
+      const views = sources.map(({ name }) => state.get(name) as TensorView);
+      if (entry instanceof Parameter) entry.load(join(views.map(toFloat32)));
+      else entry.load(views[0]);
+    }
+    this.#loadedLayout = found;
     return this;
+  }
+
+  /**
+   * What `loadStateDict` would do with a file of this header: which of its tensors make each parameter or buffer. Reads
+   * nothing.
+   * @throws {StateDictError} as `loadStateDict`.
+   */
+  planLoad(header: TensorShapes, options: LayoutOptions = {}): LoadPlan {
+    return planLoad(this.constructor.name, this.#state(), this.stateDictLayouts(), header, options);
+  }
+
+  /** How `loadStateDict` understands a file of this header, be it of this architecture or not. */
+  detectLayout(header: TensorShapes, options: LayoutOptions = {}): FoundLayout {
+    return detectLayout(this.constructor.name, this.stateDictLayouts(), header, options);
   }
 
   /** Frees every parameter and buffer. The module may be initialised or loaded again. */
