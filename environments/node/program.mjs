@@ -6,6 +6,7 @@ import { useBackend } from '@sd/backend';
 import { readSafetensors, writeSafetensors } from '@sd/checkpoint';
 import { normal, randomKey } from '@sd/core';
 import { spectrumAwareDistillation } from '@sd/distill';
+import { featureStatistics, frechetDistance, readFeatures, ssim } from '@sd/metrics';
 import { valueAndGradients } from '@sd/nn';
 import { AdamW } from '@sd/nn/optim';
 import { schedulerFromConfig } from '@sd/schedulers';
@@ -59,6 +60,9 @@ assert.ok(Math.max(...differences) < 1e-4, `cpu and wasm differ by ${Math.max(..
 const images = normal(randomKey(5), [2, 16, 16, 3]);
 const { low, high } = await frequencyErrors(images, images);
 assert.deepEqual([low, high], [0, 0]);
+const features = featureStatistics(await readFeatures(normal(randomKey(6), [9, 4])));
+assert.ok(frechetDistance(features, features) < 1e-9);
+assert.ok(Math.abs((await ssim(tf.ones([1, 16, 16, 3]), tf.ones([1, 16, 16, 3])))[0] - 1) < 1e-9);
 const firstStage = createAutoencoder(firstStages['tiny-kl-f4']);
 assert.deepEqual(firstStage.decode(firstStage.encode(images).mean).shape, [2, 16, 16, 3]);
 assert.equal(typeof autoencoderLoss, 'function');

@@ -4,6 +4,7 @@ import { type BackendInfo, useBackend } from '@sd/backend';
 import { readSafetensors, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
 import { normal, randomKey, ShapeError } from '@sd/core';
 import { type SpectrumAwareDistillation, spectrumAwareDistillation } from '@sd/distill';
+import { type FeatureRows, featureRows, featureStatistics, frechetDistance } from '@sd/metrics';
 import { Conv2d, Module, type Parameter, valueAndGradients } from '@sd/nn';
 import { AdamW, linearDecay } from '@sd/nn/optim';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
@@ -44,9 +45,12 @@ export async function program(): Promise<Float32Array> {
   });
   const { total } = distillation.loss({ output: x }, { output: new Head().forward(x) }, x);
 
+  const rows: FeatureRows = featureRows(Float64Array.of(1, 2, 3, 4), 2);
+  const fid: number = frechetDistance(featureStatistics(rows), featureStatistics(rows));
+
   const bytes: Uint8Array = writeSafetensors(await model.stateDict(), { low: String(errors.low) });
   const view: TensorView | undefined = readSafetensors(bytes).tensors.get('out.2.weight');
-  console.log(linearDecay, latent.shape, total.shape);
+  console.log(linearDecay, latent.shape, total.shape, fid);
   if (view === undefined) throw new Error('the output layer is missing');
   return toFloat32(view);
 }
