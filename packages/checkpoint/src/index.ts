@@ -1,8 +1,14 @@
 export { CheckpointError } from './checkpoint-error';
 export { toFloat32, toFloat64, toInt32 } from './decode';
 export { bfloat16View, float16View, float32View, float64View, int32View } from './encode';
-export { openSafetensors, type RangeSource, type SafetensorsFile } from './open-safetensors';
+export { openSafetensors, type SafetensorsFile } from './open-safetensors';
+export { openTorch, type TorchFile } from './open-torch';
+export type { RangeSource } from './range-source';
 export { readSafetensors, type Safetensors } from './read-safetensors';
+export { readTorch, type TorchCheckpoint } from './read-torch';
 export type { TensorInfo } from './safetensors-header';
+export type { TensorFile } from './tensor-file';
 export { bytesPerElement, DTYPES, type DType, isDType, type StateDict, type TensorView } from './tensor-view';
+export type { TorchScalar } from './torch/collect-tensors';
+export type { TorchOptions } from './torch/open-contents';
 export { writeSafetensors } from './write-safetensors';

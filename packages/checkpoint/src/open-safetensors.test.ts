@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { CheckpointError } from './checkpoint-error';
-import { openSafetensors, type RangeSource } from './open-safetensors';
+import { openSafetensors } from './open-safetensors';
+import type { RangeSource } from './range-source';
 import { readSafetensors } from './read-safetensors';
 import type { TensorView } from './tensor-view';
 import { fileOf, goldenBytes } from './testing';
