@@ -8,6 +8,7 @@ s = frac(|sin(12.9898 (i + 1) + 78.233 (k mod 97)) 43758.5453|) - 0.5 in float64
 1 + 0.4 s for a vector named weight, 1 + 0.5 s for running_var, 0.2 s for other vectors and scalars, num_batches_tracked 0.
 """
 
+import json
 import pathlib
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import nn
 
 HERE = pathlib.Path(__file__).parent
 arrays = {}
+metadata = {"source": f"torch {torch.__version__}, make-autoencoders.py"}
 
 
 def keep(name, tensor):
@@ -134,7 +136,7 @@ def patch_gan(n_layers, ndf, in_channels=3):
 
 
 def discriminators():
-    for name, n_layers, ndf, size in (("disc2", 2, 8, 24), ("disc3", 3, 4, 32)):
+    for name, n_layers, ndf, size in (("disc2", 2, 4, 24), ("disc3", 3, 4, 32)):
         network = fill(patch_gan(n_layers, ndf))
         x = image((2, 3, size, size), 7).requires_grad_(True)
         for mode in ("eval", "train"):
@@ -146,8 +148,9 @@ def discriminators():
             logits.backward(grad)
             keep(f"{name}/{mode}/logits", logits)
             keep(f"{name}/{mode}/grad_x", x.grad)
-            for key, parameter in network.named_parameters():
-                keep(f"{name}/{mode}/grads/{key}", parameter.grad)
+            if mode == "train":
+                for key, parameter in network.named_parameters():
+                    keep(f"{name}/grads/{key}", parameter.grad)
         for key, buffer in network.named_buffers():
             keep(f"{name}/after/{key}", buffer)
 
@@ -259,13 +262,111 @@ class FirstStage(nn.Module):
         return self.decoder(self.post_quant_conv(z)), extra
 
 
+# --- diffusers' names --------------------------------------------------------------------------------------------------
+
+
+class Attention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.group_norm = norm(c)
+        self.to_q, self.to_k, self.to_v = (nn.Linear(c, c) for _ in range(3))
+        self.to_out = nn.ModuleList([nn.Linear(c, c)])
+
+    def forward(self, x):
+        h = self.group_norm(x).flatten(2).transpose(1, 2)
+        q, k, v = self.to_q(h), self.to_k(h), self.to_v(h)
+        weights = torch.softmax(q @ k.transpose(1, 2) / q.shape[2] ** 0.5, 2)
+        return x + self.to_out[0](weights @ v).transpose(1, 2).reshape(x.shape)
+
+
+class Resnet(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.norm1, self.conv1, self.norm2, self.conv2 = norm(a), conv3(a, b), norm(b), conv3(b, b)
+        if a != b:
+            self.conv_shortcut = nn.Conv2d(a, b, 1)
+
+    def forward(self, x):
+        h = self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
+        return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
+
+
+class Stage(nn.Module):
+    """A down or up block, or the middle: resnets with attentions after them (the middle's last has none)."""
+
+    def __init__(self, widths, attentions, resample=None):
+        super().__init__()
+        self.resnets = nn.ModuleList([Resnet(a, b) for a, b in zip(widths, widths[1:])])
+        if attentions:
+            self.attentions = nn.ModuleList([Attention(widths[-1]) for _ in range(attentions)])
+        self.count = attentions
+        c = widths[-1]
+        if resample == "down":
+            self.downsamplers = nn.ModuleList([nn.ModuleDict({"conv": nn.Conv2d(c, c, 3, 2)})])
+        if resample == "up":
+            self.upsamplers = nn.ModuleList([nn.ModuleDict({"conv": conv3(c, c)})])
+
+    def forward(self, h):
+        for i, resnet in enumerate(self.resnets):
+            h = resnet(h)
+            if i < self.count:
+                h = self.attentions[i](h)
+        if hasattr(self, "downsamplers"):
+            h = self.downsamplers[0]["conv"](F.pad(h, (0, 1, 0, 1)))
+        if hasattr(self, "upsamplers"):
+            h = self.upsamplers[0]["conv"](F.interpolate(h, scale_factor=2))
+        return h
+
+
+class Half(nn.Module):
+    """Encoder or decoder of diffusers: block_out_channels [4, 8, 16], one layer per block, attention at the middle level."""
+
+    def __init__(self, down, inputs, outputs):
+        super().__init__()
+        self.down = down
+        self.mid_block = Stage([16, 16, 16], 1)
+        if down:
+            self.conv_in, self.conv_norm_out, self.conv_out = conv3(inputs, 4), norm(16), conv3(16, outputs)
+            self.down_blocks = nn.ModuleList([Stage([4, 4], 0, "down"), Stage([4, 8], 1, "down"), Stage([8, 16], 0)])
+        else:
+            self.conv_in, self.conv_norm_out, self.conv_out = conv3(inputs, 16), norm(4), conv3(4, outputs)
+            self.up_blocks = nn.ModuleList(
+                [Stage([16, 16, 16], 0, "up"), Stage([16, 8, 8], 2, "up"), Stage([8, 4, 4], 0)]
+            )
+
+    def forward(self, x):
+        h = self.conv_in(x)
+        for block in [*self.down_blocks, self.mid_block] if self.down else [self.mid_block, *self.up_blocks]:
+            h = block(h)
+        return self.conv_out(F.silu(self.conv_norm_out(h)))
+
+
+def diffusers(name, double, quant):
+    latent = 4
+    parts = {"encoder": Half(True, 3, latent * double), "decoder": Half(False, latent, 3)}
+    if quant:
+        parts["quant_conv"] = nn.Conv2d(latent * double, latent * double, 1)
+        parts["post_quant_conv"] = nn.Conv2d(latent, latent, 1)
+    model = fill(nn.ModuleDict(parts))
+    x = image((1, 3, 16, 24), 9).requires_grad_(True)
+    h = model["encoder"](x)
+    h = model["quant_conv"](h) if quant else h
+    mean = h[:, :latent]
+    y = model["decoder"](model["post_quant_conv"](mean) if quant else mean)
+    grad_y = image(tuple(y.shape), 10)
+    (grad_x,) = torch.autograd.grad(y, x, grad_y)
+    for key, tensor in dict(h=h, y=y, grad_x=grad_x).items():
+        keep(f"{name}/{key}", tensor)
+    metadata[name] = json.dumps({key: list(tensor.shape) for key, tensor in model.state_dict().items()})
+
+
 def perceptual(x, y):
     """A stand-in for LPIPS: any differentiable distance will do. [N, 1, 1, 1]."""
     return ((x - y) ** 2 * torch.sigmoid(x + y)).mean((1, 2, 3), keepdim=True)
 
 
 def training(name, kind, disc_loss, disc_start, disc_weight, rate):
-    model, discriminator = fill(FirstStage(kind)), fill(patch_gan(2, 8)).train()
+    model, discriminator = fill(FirstStage(kind)), fill(patch_gan(2, 4)).train()
     logvar = nn.Parameter(torch.tensor(0.1))
     generator_side = list(model.parameters()) + ([logvar] if kind == "kl" else [])
     for step in range(2):
@@ -327,12 +428,9 @@ if __name__ == "__main__":
     tiny("taesd", 8, 4, False)
     tiny("taesd3", 8, 16, False)
     tiny("taef2", 8, 32, True)
+    diffusers("diffusers_kl", 2, True)
+    diffusers("diffusers_flux", 2, False)
     discriminators()
     training("kl", "kl", "hinge", 1, 0.5, 1e-5)
     training("vq", "vq", "vanilla", 0, 0.75, 1e-2)
-    safetensors_file.write(HERE / "autoencoders.safetensors", arrays, {"source": f"torch {torch.__version__}, make-autoencoders.py"})
-    for name, array in arrays.items():
-        if not np.isfinite(array).all() or "/step" in name and "grads" not in name and array.size == 1:
-            print(name, array)
-        if name.split("/")[0].startswith("tae"):
-            print(name, np.abs(array).max())
+    safetensors_file.write(HERE / "autoencoders.safetensors", arrays, metadata)

@@ -84,8 +84,8 @@ test('refuses images and latents of other shapes before any tensor is made', asy
 test('loading is strict: all that is missing, unexpected or of another shape is listed, and nothing is loaded', async () => {
   const model = new AutoencoderKL(smallKL);
   const state: Map<string, TensorView> = await model.stateDict();
-  const before = Array.from(await model.quantConv.weight.read());
-  state.set('quant_conv.weight', float32View(new Float32Array(24), [6, 4, 1, 1]));
+  const before = Array.from(await model.postQuantConv!.weight.read());
+  state.set('post_quant_conv.weight', float32View(new Float32Array(6), [2, 3, 1, 1]));
   state.delete('encoder.conv_in.bias');
   state.set('decoder.mid.block_3.conv1.bias', float32View(new Float32Array(4), [4]));
   state.set('encoder.conv_in.weight', float32View(new Float32Array(4), [4]));
@@ -96,6 +96,6 @@ test('loading is strict: all that is missing, unexpected or of another shape is 
       1 unexpected: decoder.mid.block_3.conv1.bias
       1 of another shape: encoder.conv_in.weight expected [4, 3, 3, 3], got [4]]
   `);
-  expect(Array.from(await model.quantConv.weight.read())).toEqual(before);
+  expect(Array.from(await model.postQuantConv!.weight.read())).toEqual(before);
   model.dispose();
 });

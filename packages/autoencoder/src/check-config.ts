@@ -19,7 +19,17 @@ export function checkAutoencoderConfig(config: AutoencoderConfig, kind?: Autoenc
   if (config.kind === 'vq') {
     checkInteger(op, 'nEmbed', config.nEmbed);
     checkBeta(op, config.beta);
+    checkFlag(op, 'legacyBeta', config.legacyBeta);
+  } else {
+    checkFlag(op, 'quantConv', config.quantConv);
+    if (config.quantConv === false && config.embedDim !== config.zChannels) {
+      throw new ArgumentError(op, 'embedDim', `zChannels (${config.zChannels}) without quantConv`, config.embedDim);
+    }
   }
+}
+
+function checkFlag(op: string, name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(op, name, 'true or false', value);
 }
 
 function checkArchitecture(op: string, config: AutoencoderArchitecture): void {
@@ -47,4 +57,8 @@ function checkArchitecture(op: string, config: AutoencoderArchitecture): void {
     if (!sizes.includes(size)) throw new ArgumentError(op, 'attnResolutions', `among ${sizes.join(', ')}`, size);
   }
   checkRange(op, 'dropout', dropout, 0, 1 - 2 ** -20);
+  for (const name of ['scaleFactor', 'shiftFactor'] as const) {
+    const value = config[name];
+    if (value !== undefined && !Number.isFinite(value)) throw new ArgumentError(op, name, 'a finite number', value);
+  }
 }

@@ -36,10 +36,21 @@ export type AutoencoderArchitecture = {
    * branches at 0, resampling by mean and copy, the other convolutions orthogonal.
    */
   readonly init: 'torch' | 'linear';
+  /** A diffusion model sees (z - shiftFactor) scaleFactor. Only kept here, as diffusers' files do: nothing applies it. */
+  readonly scaleFactor?: number;
+  readonly shiftFactor?: number;
 };
 
 /** A first stage with a Gaussian posterior. */
-export type AutoencoderKLConfig = AutoencoderArchitecture & { readonly kind: 'kl'; readonly doubleZ: true };
+export type AutoencoderKLConfig = AutoencoderArchitecture & {
+  readonly kind: 'kl';
+  readonly doubleZ: true;
+  /**
+   * Are there 1x1 convolutions around the latent? True by default and in LDM; the first stages of Stable Diffusion 3 and
+   * FLUX.1 have none, and zChannels and embedDim are the same there.
+   */
+  readonly quantConv?: boolean;
+};
 
 /** A first stage with a codebook. */
 export type VQModelConfig = AutoencoderArchitecture & {
@@ -47,8 +58,13 @@ export type VQModelConfig = AutoencoderArchitecture & {
   readonly doubleZ: false;
   /** Entries of the codebook. */
   readonly nEmbed: number;
-  /** Weight of the codebook's own part of the loss, 0.25 in LDM. */
+  /** Weight of one part of the codebook's loss, 0.25 in LDM: of which, `legacyBeta` tells. */
   readonly beta: number;
+  /**
+   * True by default and in LDM: beta weighs the term that moves the codebook. False, as the VQ-VAE's paper has it: beta
+   * weighs the term that moves the encoder.
+   */
+  readonly legacyBeta?: boolean;
 };
 
 export type AutoencoderConfig = AutoencoderKLConfig | VQModelConfig;

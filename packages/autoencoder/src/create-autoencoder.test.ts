@@ -9,13 +9,22 @@ import { VQModel } from './vq-model';
 test('parameters are those that LDM publishes for its first stages, and the tiny ones fit a page', () => {
   const counts = Object.fromEntries(Object.entries(presets).map(([name, config]) => [name, countParameters(config)]));
   // 55.32M and 83.65M in the paper (section 4 of docs/method.md)
-  expect(counts).toEqual({
-    'vq-f4': 55_322_782,
-    'kl-f8': 83_653_863,
-    'tiny-kl-f2': 53_767,
-    'tiny-kl-f4': 235_899,
-    'tiny-vq-f4': 235_071,
-  });
+  expect(counts).toMatchInlineSnapshot(`
+    {
+      "kl-f16": 69610963,
+      "kl-f32": 103880131,
+      "kl-f4": 55312063,
+      "kl-f8": 83653863,
+      "tiny-kl-f2": 53767,
+      "tiny-kl-f4": 235899,
+      "tiny-vq-f4": 235071,
+      "vq-f16": 69593371,
+      "vq-f4": 55322782,
+      "vq-f4-noattn": 53219486,
+      "vq-f8": 67717295,
+      "vq-f8-n256": 67652783,
+    }
+  `);
 });
 
 test('MACs are those that forward hooks on a PyTorch copy of the tiny models counted', () => {

@@ -1,6 +1,7 @@
 import { checkShape } from '@sd/core';
 import { type Conv2d, type GroupNorm, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { AutoencoderArchitecture } from './config';
 import { norm, normSilu, trunkConv } from './layers';
 import { Level } from './level';
@@ -46,6 +47,14 @@ export class Decoder extends Module {
    * @returns `[N, f h, f w, outCh]`, f = 2^(levels - 1). Owned by the caller. @throws {ShapeError}
    */
   forward(z: Tensor4D, options: ForwardOptions = {}): Tensor4D {
+    return tf.tidy(() => this.convOut.forward(this.features(z, options)));
+  }
+
+  /**
+   * All but the last layer: what `convOut` makes the image of.
+   * @param z `[N, h, w, zChannels]`. Borrowed. @returns `[N, f h, f w, ch]`. Owned by the caller. @throws {ShapeError}
+   */
+  features(z: Tensor4D, options: ForwardOptions = {}): Tensor4D {
     checkShape('Decoder', 'z', z, ['N', 'h', 'w', this.config.zChannels]);
     const levels = [...this.up.entries()].reverse();
     return sequence(z, [
@@ -53,7 +62,6 @@ export class Decoder extends Module {
       ...this.mid.steps(partOptions(options, 'mid')),
       ...levels.flatMap(([i, level]) => level.steps(partOptions(options, i))),
       (h) => normSilu(this.normOut, h),
-      (h) => this.convOut.forward(h),
     ]);
   }
 

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { AutoencoderKL } from './autoencoder-kl';
-import { autoencoderConfigFromLdm, autoencoderFromLdm, type LdmAutoencoderParams } from './from-ldm';
+import {
+  autoencoderConfigFromLdm,
+  autoencoderConfigToLdm,
+  autoencoderFromLdm,
+  type LdmAutoencoderParams,
+} from './from-ldm';
 import { presets } from './presets';
 import { VQModel } from './vq-model';
 
@@ -30,11 +35,65 @@ const klF8: LdmAutoencoderParams = {
   ddconfig: { ...vqF4.ddconfig, double_z: true, z_channels: 4, ch_mult: [1, 2, 4, 4] },
 };
 
-test('the published yaml files give the presets', () => {
-  expect(autoencoderConfigFromLdm(vqF4)).toEqual(presets['vq-f4']);
-  expect(autoencoderConfigFromLdm(klF8)).toEqual(presets['kl-f8']);
-  expect(autoencoderFromLdm(vqF4)).toBeInstanceOf(VQModel);
-  expect(autoencoderFromLdm(klF8)).toBeInstanceOf(AutoencoderKL);
+// what differs between models/first_stage_models/*/config.yaml
+const yaml: Record<string, LdmAutoencoderParams> = {
+  'vq-f4': vqF4,
+  'vq-f4-noattn': { ...vqF4, ddconfig: { ...vqF4.ddconfig, attn_type: 'none' } },
+  'vq-f8': vqF8(16384),
+  'vq-f8-n256': vqF8(256),
+  'vq-f16': {
+    ...vqF4,
+    embed_dim: 8,
+    n_embed: 16384,
+    ddconfig: { ...vqF4.ddconfig, z_channels: 8, ch_mult: [1, 1, 2, 2, 4], attn_resolutions: [16] },
+  },
+  'kl-f4': { ...klF8, embed_dim: 3, ddconfig: { ...klF8.ddconfig, z_channels: 3, ch_mult: [1, 2, 4] } },
+  'kl-f8': klF8,
+  'kl-f16': {
+    ...klF8,
+    embed_dim: 16,
+    ddconfig: { ...klF8.ddconfig, z_channels: 16, ch_mult: [1, 1, 2, 2, 4], attn_resolutions: [16] },
+  },
+  'kl-f32': {
+    ...klF8,
+    embed_dim: 64,
+    ddconfig: { ...klF8.ddconfig, z_channels: 64, ch_mult: [1, 1, 2, 2, 4, 4], attn_resolutions: [16, 8] },
+  },
+};
+
+function vqF8(n_embed: number): LdmAutoencoderParams {
+  const ddconfig = { ...vqF4.ddconfig, z_channels: 4, ch_mult: [1, 2, 2, 4], attn_resolutions: [32] };
+  return { ...vqF4, embed_dim: 4, n_embed, ddconfig };
+}
+
+test.each(Object.entries(yaml))(
+  'the published yaml file of %s gives the preset, and is written again',
+  (name, params) => {
+    const config = autoencoderConfigFromLdm(params);
+    expect(config).toEqual(presets[name as keyof typeof presets]);
+    expect(autoencoderFromLdm(params)).toBeInstanceOf(name.startsWith('kl') ? AutoencoderKL : VQModel);
+    const { embed_dim, n_embed, ddconfig } = params;
+    const written = { embed_dim, ...(n_embed ? { n_embed } : {}), ddconfig: { attn_type: 'vanilla', ...ddconfig } };
+    expect(autoencoderConfigToLdm(config)).toEqual(written);
+  },
+);
+
+test('what latent-diffusion has no network for is not written', () => {
+  expect(() => autoencoderConfigToLdm(presets['tiny-kl-f4'])).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: autoencoderConfigToLdm: norm must be 'group', got "none"]`,
+  );
+  expect(() => autoencoderConfigToLdm({ ...presets['kl-f8'], normGroups: 16 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: autoencoderConfigToLdm: normGroups must be 32, got 16]`,
+  );
+  expect(() => autoencoderConfigToLdm({ ...presets['kl-f8'], quantConv: false })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: autoencoderConfigToLdm: quantConv must be true, got false]`,
+  );
+});
+
+test('the codebook loss that is not legacy is read and written', () => {
+  const config = autoencoderConfigFromLdm({ ...vqF4, legacy: false, beta: 0.5 });
+  expect(config).toMatchObject({ legacyBeta: false, beta: 0.5 });
+  expect(autoencoderConfigFromLdm(autoencoderConfigToLdm(config))).toEqual(config);
 });
 
 test('attention may be switched off, and settings may be spelled out with their only value', () => {

@@ -1,6 +1,6 @@
 import { ArgumentError } from '@sd/core';
 import { checkAutoencoderConfig } from './check-config';
-import type { AutoencoderArchitecture, AutoencoderConfig } from './config';
+import type { AutoencoderArchitecture, AutoencoderConfig, VQModelConfig } from './config';
 import { type Autoencoder, createAutoencoder } from './create-autoencoder';
 
 /** `params` of a first stage in LDM's yaml files, or of `first_stage_config` in a diffusion model's. */
@@ -58,7 +58,7 @@ const DDCONFIG: Readonly<Record<string, keyof AutoencoderArchitecture>> = {
  */
 export function autoencoderConfigFromLdm(params: LdmAutoencoderParams): AutoencoderConfig {
   const op = 'autoencoderConfigFromLdm';
-  const { ddconfig, embed_dim: embedDim, n_embed: nEmbed, beta = 0.25, ...others } = params;
+  const { ddconfig, embed_dim: embedDim, n_embed: nEmbed, beta = 0.25, legacy: legacyBeta = true, ...others } = params;
   if (ddconfig === null || typeof ddconfig !== 'object') throw new ArgumentError(op, 'ddconfig', 'an object', ddconfig);
   for (const [name, value] of Object.entries(others)) {
     if (!TRAINING_PARAMS.includes(name)) checkFixed(op, name, value);
@@ -70,7 +70,7 @@ export function autoencoderConfigFromLdm(params: LdmAutoencoderParams): Autoenco
     else checkFixed(op, `ddconfig.${name}`, value);
   }
   const defaults = { attnType: 'vanilla', dropout: 0, doubleZ: true }; // model.py's
-  const kind = nEmbed === undefined ? { kind: 'kl' } : { kind: 'vq', nEmbed, beta };
+  const kind = nEmbed === undefined ? { kind: 'kl', quantConv: true } : { kind: 'vq', nEmbed, beta, legacyBeta };
   const config = { ...kind, ...defaults, ...read, embedDim, ...LDM_STYLE } as AutoencoderConfig;
   checkAutoencoderConfig(config);
   return config;
@@ -79,6 +79,30 @@ export function autoencoderConfigFromLdm(params: LdmAutoencoderParams): Autoenco
 /** The model of `autoencoderConfigFromLdm`. Takes no memory yet. @throws {ArgumentError} */
 export function autoencoderFromLdm(params: LdmAutoencoderParams): Autoencoder {
   return createAutoencoder(autoencoderConfigFromLdm(params));
+}
+
+/**
+ * What `autoencoderConfigFromLdm` reads: the `params` of a yaml file of latent-diffusion, without its `lossconfig`.
+ * @throws {ArgumentError} where latent-diffusion has no such network: without group normalization of 32 groups, or
+ * without 1x1 convolutions around the latent.
+ */
+export function autoencoderConfigToLdm(config: AutoencoderConfig): LdmAutoencoderParams {
+  const op = 'autoencoderConfigToLdm';
+  checkAutoencoderConfig(config);
+  if (config.norm !== 'group') throw new ArgumentError(op, 'norm', "'group'", config.norm);
+  const { normGroups } = config;
+  if (normGroups !== LDM_STYLE.normGroups) throw new ArgumentError(op, 'normGroups', '32', normGroups);
+  if (config.kind === 'kl' && config.quantConv === false) throw new ArgumentError(op, 'quantConv', 'true', false);
+  const ddconfig = Object.fromEntries(Object.entries(DDCONFIG).map(([name, field]) => [name, config[field]]));
+  const { beta, legacyBeta = true, nEmbed } = config.kind === 'vq' ? config : ({} as Partial<VQModelConfig>);
+  return {
+    embed_dim: config.embedDim,
+    ...(nEmbed === undefined ? {} : { n_embed: nEmbed }),
+    // settings of the quantizer that latent-diffusion's VQModel does not pass on, left out where they are its own
+    ...(beta === undefined || beta === 0.25 ? {} : { beta }),
+    ...(legacyBeta ? {} : { legacy: false }),
+    ddconfig,
+  };
 }
 
 function checkFixed(op: string, path: string, value: unknown): void {

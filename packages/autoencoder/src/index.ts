@@ -14,13 +14,32 @@ export { Decoder } from './decoder';
 export { DiagonalGaussian } from './diagonal-gaussian';
 export { Downsample } from './downsample';
 export { Encoder } from './encoder';
-export { autoencoderConfigFromLdm, autoencoderFromLdm, type LdmAutoencoderParams } from './from-ldm';
+export {
+  autoencoderConfigFromDiffusers,
+  autoencoderConfigToDiffusers,
+  autoencoderFromDiffusers,
+  type DiffusersAutoencoderConfig,
+} from './from-diffusers';
+export {
+  autoencoderConfigFromLdm,
+  autoencoderConfigToLdm,
+  autoencoderFromLdm,
+  type LdmAutoencoderParams,
+} from './from-ldm';
+export { FirstStage } from './first-stage';
 export { latentScaleFactor } from './latent-scale-factor';
 export type { LayerStyle } from './layers';
 export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
 export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
+export {
+  NLayerDiscriminator,
+  type NLayerDiscriminatorConfig,
+} from './losses/n-layer-discriminator';
 export { presets } from './presets';
 export { type ForwardOptions, ResnetBlock } from './resnet-block';
+export { AutoencoderTiny } from './tiny/autoencoder-tiny';
+export { type AutoencoderTinyConfig, checkAutoencoderTinyConfig, tinyDownsampleFactor } from './tiny/config';
+export { tinyPresets } from './tiny/presets';
 export { Upsample } from './upsample';
 export { perplexity, type Quantization, VectorQuantizer, type VectorQuantizerConfig } from './vector-quantizer';
 export { VQModel } from './vq-model';

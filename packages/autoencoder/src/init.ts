@@ -1,5 +1,5 @@
 import { normalArray, type RandomKey } from '@sd/core';
-import { type Initializer, torchDefaultInit } from '@sd/nn';
+import { type Initializer, normalInit, torchDefaultInit, zeros } from '@sd/nn';
 
 /**
  * How the parameters of a network that starts as a nearly linear map are drawn (`init: 'linear'` of the configuration).
@@ -32,9 +32,15 @@ function tapsInit(channels: number, taps: readonly number[], value: number): Ini
   });
 }
 
-/** Draws the weight; the bias, which has another size, is 0. */
-function weightOnly(weightSize: number, init: Initializer): Initializer {
-  return (key, size) => (size === weightSize ? init(key, size) : new Float32Array(size));
+/** Draws the weight by `init`; the bias, which has another size, by another, 0 by default. */
+function weightOnly(weightSize: number, init: Initializer, bias: Initializer = zeros): Initializer {
+  return (key, size) => (size === weightSize ? init(key, size) : bias(key, size));
+}
+
+/** A discriminator's convolution: filters from N(0, 0.02), and the biases where PyTorch has them (taming's weights_init). */
+export function discriminatorInit(outChannels: number, inChannels: number, kernel: number): Initializer {
+  const fanIn = inChannels * kernel * kernel;
+  return weightOnly(outChannels * fanIn, normalInit(0.02), torchDefaultInit(fanIn));
 }
 
 /** A `[rows, columns]` matrix with orthonormal rows, or columns where there are fewer: Gram and Schmidt on normal noise. */

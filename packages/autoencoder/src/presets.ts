@@ -30,13 +30,26 @@ const TINY = {
   init: 'linear',
 } as const satisfies Partial<AutoencoderArchitecture>;
 
-const KL = { kind: 'kl', doubleZ: true } as const;
-const VQ = { kind: 'vq', doubleZ: false, beta: 0.25 } as const;
+const KL = { kind: 'kl', doubleZ: true, quantConv: true } as const;
+const VQ = { kind: 'vq', doubleZ: false, beta: 0.25, legacyBeta: true } as const;
 
-/** Ready configurations by name; f is the downsample factor. */
+const F16 = { chMult: [1, 1, 2, 2, 4], attnResolutions: [16] } as const;
+const VQ_F8 = { chMult: [1, 2, 2, 4], attnResolutions: [32], zChannels: 4, embedDim: 4 } as const;
+
+/**
+ * Ready configurations by name; f is the downsample factor. The first nine are models/first_stage_models of
+ * CompVis/latent-diffusion.
+ */
 export const presets = {
   'vq-f4': { ...LDM, ...VQ, chMult: [1, 2, 4], zChannels: 3, embedDim: 3, nEmbed: 8192 },
+  'vq-f4-noattn': { ...LDM, ...VQ, attnType: 'none', chMult: [1, 2, 4], zChannels: 3, embedDim: 3, nEmbed: 8192 },
+  'vq-f8': { ...LDM, ...VQ, ...VQ_F8, nEmbed: 16384 },
+  'vq-f8-n256': { ...LDM, ...VQ, ...VQ_F8, nEmbed: 256 },
+  'vq-f16': { ...LDM, ...VQ, ...F16, zChannels: 8, embedDim: 8, nEmbed: 16384 },
+  'kl-f4': { ...LDM, ...KL, chMult: [1, 2, 4], zChannels: 3, embedDim: 3 },
   'kl-f8': { ...LDM, ...KL, chMult: [1, 2, 4, 4], zChannels: 4, embedDim: 4 },
+  'kl-f16': { ...LDM, ...KL, ...F16, zChannels: 16, embedDim: 16 },
+  'kl-f32': { ...LDM, ...KL, chMult: [1, 1, 2, 2, 4, 4], attnResolutions: [16, 8], zChannels: 64, embedDim: 64 },
   'tiny-kl-f2': { ...TINY, ...KL, chMult: [1, 1], zChannels: 4, embedDim: 4 },
   'tiny-kl-f4': { ...TINY, ...KL, chMult: [1, 2, 2], zChannels: 8, embedDim: 8 },
   'tiny-vq-f4': { ...TINY, ...VQ, chMult: [1, 2, 2], zChannels: 4, embedDim: 4, nEmbed: 1024 },

@@ -9,8 +9,10 @@ export type VectorQuantizerConfig = {
   readonly nEmbed: number;
   /** Channels of an entry. */
   readonly embedDim: number;
-  /** Weight of the codebook's own part of the loss. */
+  /** Weight of one part of the loss. */
   readonly beta: number;
+  /** Does beta weigh the term that moves the codebook (true, the default), or the one that moves the encoder? */
+  readonly legacyBeta?: boolean;
 };
 
 /** All owned by the caller. */
@@ -19,7 +21,7 @@ export type Quantization = {
   quantized: Tensor4D;
   /** `[N, h, w]`, int32. */
   indices: Tensor3D;
-  /** mean((sg[zq] - z)^2) + beta mean((zq - sg[z])^2). */
+  /** mean((sg[zq] - z)^2) + beta mean((zq - sg[z])^2); without `legacyBeta` it is the first term that beta weighs. */
   loss: Scalar;
   /** exp of the entropy of the entries' use in this batch: between 1 and the number of entries. Has no gradient. */
   perplexity: Scalar;
@@ -29,8 +31,8 @@ export type Quantization = {
 const MAX_DISTANCES = 2 ** 24;
 
 /**
- * taming-transformers' VectorQuantizer2 with its legacy loss, which LDM uses: beta weighs the term that moves the
- * codebook, not the one that moves the encoder. State: `embedding.weight` `[nEmbed, embedDim]`.
+ * taming-transformers' VectorQuantizer2, by default with its legacy loss, which LDM uses: beta weighs the term that moves
+ * the codebook, not the one that moves the encoder. State: `embedding.weight` `[nEmbed, embedDim]`.
  */
 export class VectorQuantizer extends Module {
   readonly codebook: Parameter;
@@ -46,7 +48,7 @@ export class VectorQuantizer extends Module {
 
   /** @param z `[N, h, w, embedDim]`. Borrowed. @throws {ShapeError} */
   forward(z: Tensor4D): Quantization {
-    const { nEmbed, beta } = this.config;
+    const { nEmbed, beta, legacyBeta = true } = this.config;
     return tf.tidy(() => {
       const indices = this.nearest(z);
       const entries = this.lookup(indices);
@@ -55,7 +57,9 @@ export class VectorQuantizer extends Module {
       return {
         quantized: straightThrough(z, entries),
         indices,
-        loss: tf.add(encoderTerm, tf.mul(codebookTerm, beta)),
+        loss: legacyBeta
+          ? tf.add(encoderTerm, tf.mul(codebookTerm, beta))
+          : tf.add(tf.mul(encoderTerm, beta), codebookTerm),
         perplexity: withoutGradient(() => perplexity(indices, nEmbed)),
       };
     });

@@ -1,11 +1,12 @@
 import { checkShape } from '@sd/core';
-import { type Conv2d, Module } from '@sd/nn';
+import type { Conv2d } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkAutoencoderConfig } from './check-config';
 import { downsampleFactor, type VQModelConfig } from './config';
 import { Decoder } from './decoder';
 import { checkImage, Encoder } from './encoder';
+import { FirstStage } from './first-stage';
 import { trunkConv } from './layers';
 import { type ForwardOptions, partOptions } from './resnet-block';
 import { type Quantization, VectorQuantizer } from './vector-quantizer';
@@ -15,7 +16,7 @@ import { type Quantization, VectorQuantizer } from './vector-quantizer';
  * codebook and `decode` goes through it first. State: `encoder`, `decoder`, `quantize.embedding`, `quant_conv`,
  * `post_quant_conv`.
  */
-export class VQModel extends Module {
+export class VQModel extends FirstStage {
   readonly kind = 'vq';
   readonly encoder: Encoder;
   readonly decoder: Decoder;
@@ -27,10 +28,10 @@ export class VQModel extends Module {
   constructor(readonly config: VQModelConfig) {
     super();
     checkAutoencoderConfig(config, 'vq');
-    const { zChannels, embedDim, nEmbed, beta } = config;
+    const { zChannels, embedDim, nEmbed, beta, legacyBeta = true } = config;
     this.encoder = this.child('encoder', new Encoder(config));
     this.decoder = this.child('decoder', new Decoder(config));
-    this.quantizer = this.child('quantize', new VectorQuantizer({ nEmbed, embedDim, beta }));
+    this.quantizer = this.child('quantize', new VectorQuantizer({ nEmbed, embedDim, beta, legacyBeta }));
     this.quantConv = this.child('quant_conv', trunkConv({ inChannels: zChannels, outChannels: embedDim }, 1, config));
     this.postQuantConv = this.child(
       'post_quant_conv',
@@ -69,7 +70,15 @@ export class VQModel extends Module {
    */
   decodeQuantized(quantized: Tensor4D, options: ForwardOptions = {}): Tensor4D {
     checkShape('VQModel.decodeQuantized', 'quantized', quantized, ['N', 'h', 'w', this.config.embedDim]);
-    return tf.tidy(() => this.decoder.forward(this.postQuantConv.forward(quantized), partOptions(options, 'decoder')));
+    return tf.tidy(() => this.decoder.convOut.forward(this.features(quantized, options)));
+  }
+
+  /**
+   * Decodes up to the decoder's last layer, whose input this is.
+   * @param quantized `[N, h, w, embedDim]`. Borrowed. @returns `[N, f h, f w, ch]`. Owned by the caller.
+   */
+  features(quantized: Tensor4D, options: ForwardOptions = {}): Tensor4D {
+    return tf.tidy(() => this.decoder.features(this.postQuantConv.forward(quantized), partOptions(options, 'decoder')));
   }
 
   /** Multiply-accumulates of the convolutions for one image of this size; the codebook's distances are not counted. */

@@ -1,7 +1,7 @@
 import { checkInteger, checkRange, checkShape, ShapeError } from '@sd/core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { ones, zeros } from './init';
+import { type Initializer, ones, zeros } from './init';
 import { Module } from './module';
 import type { Parameter } from './parameter';
 import type { CountBuffer, TensorBuffer } from './state-buffer';
@@ -11,6 +11,8 @@ export type BatchNorm2dConfig = {
   readonly eps?: number;
   /** Share of the newest batch in the running statistics. */
   readonly momentum?: number;
+  /** Initial weight; ones by default. */
+  readonly init?: Initializer;
 };
 
 export type BatchNorm2dOptions = {
@@ -38,7 +40,7 @@ export class BatchNorm2d extends Module {
     const { channels, momentum = 0.1 } = config;
     checkInteger('BatchNorm2d', 'channels', channels);
     checkRange('BatchNorm2d', 'momentum', momentum, 0, 1);
-    this.weight = this.param('weight', [channels], ones);
+    this.weight = this.param('weight', [channels], config.init ?? ones);
     this.bias = this.param('bias', [channels], zeros);
     this.runningMean = this.buffer('running_mean', [channels], 0);
     this.runningVar = this.buffer('running_var', [channels], 1);

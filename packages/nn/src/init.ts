@@ -12,9 +12,9 @@ export function uniformInit(bound: number): Initializer {
   return (key, size) => new Float32Array(uniformArray(key, size, -bound, bound));
 }
 
-/** Normal with mean 0 and this standard deviation. */
-export function normalInit(standardDeviation: number): Initializer {
-  return (key, size) => new Float32Array(normalArray(key, size).map((value) => value * standardDeviation));
+/** Normal with this standard deviation and mean. */
+export function normalInit(standardDeviation: number, mean = 0): Initializer {
+  return (key, size) => new Float32Array(normalArray(key, size).map((value) => mean + value * standardDeviation));
 }
 
 /**

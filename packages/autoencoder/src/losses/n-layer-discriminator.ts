@@ -1,7 +1,8 @@
-import { ArgumentError, checkInteger, checkShape, type RandomKey } from '@sd/core';
-import { BatchNorm2d, type BatchNorm2dOptions, Conv2d, type Initializer, Module, normalInit, torchDefaultInit } from '@sd/nn';
+import { ArgumentError, checkInteger, checkShape } from '@sd/core';
+import { BatchNorm2d, type BatchNorm2dOptions, Conv2d, Module, normalInit } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { discriminatorInit } from '../init';
 import { type Step, sequence } from '../sequence';
 
 export type NLayerDiscriminatorConfig = {
@@ -36,7 +37,7 @@ export class NLayerDiscriminator extends Module {
       const next = width * Math.min(2 ** n, 8);
       layers.push(
         conv(channels, next, { stride: n < count ? 2 : 1, bias: false }),
-        new BatchNorm2d({ channels: next }),
+        new BatchNorm2d({ channels: next, init: normalInit(0.02, 1) }),
         'activation',
       );
       channels = next;
@@ -66,22 +67,20 @@ export class NLayerDiscriminator extends Module {
     );
   }
 
-  /** Height and width of the map of logits. @throws {ArgumentError} where the image is smaller than a patch. */
+  /** Height and width of the map of logits. @throws {ArgumentError} where the image is too small for one. */
   outputSize(height: number, width: number): [number, number] {
-    let [h, w] = [height, width];
-    for (const layer of this.layers) {
-      if (!(layer instanceof Conv2d)) continue;
-      if (Math.min(h, w) < KERNEL - 2) {
-        throw new ArgumentError('NLayerDiscriminator', 'image size', `enough for a patch`, [height, width]);
-      }
-      [h, w] = layer.outputSize(h, w);
+    const { layers = 3 } = this.config;
+    const size = (pixels: number) => Math.floor(pixels / 2 ** layers) - 2; // two last layers that do not halve
+    const result: [number, number] = [size(height), size(width)];
+    if (result.some((n) => n < 1)) {
+      throw new ArgumentError('NLayerDiscriminator', 'image size', `at least ${3 * 2 ** layers}`, [height, width]);
     }
-    return [h, w];
+    return result;
   }
+}
 
-  /** Draws new values, those of `weights_init`: taming's, which leaves the biases of convolutions as torch starts them. */
-  override initialize(key: RandomKey): this {
-    super.initialize(key);
-    return this;
-  }
+/** The convolutions after which BatchNorm brings a bias have none. */
+function conv(inChannels: number, outChannels: number, { stride, bias }: { stride: number; bias: boolean }): Conv2d {
+  const init = discriminatorInit(outChannels, inChannels, KERNEL);
+  return new Conv2d({ inChannels, outChannels, kernel: KERNEL, stride, pad: 1, bias, init });
 }

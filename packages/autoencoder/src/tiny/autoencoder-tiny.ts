@@ -1,5 +1,5 @@
 import { checkAlive, checkShape } from '@sd/core';
-import { Module } from '@sd/nn';
+import { Module, ownLayout, renamed, type StateDictLayout } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type AutoencoderTinyConfig, checkAutoencoderTinyConfig, tinyDownsampleFactor } from './config';
@@ -22,6 +22,15 @@ export class AutoencoderTiny extends Module {
     checkAutoencoderTinyConfig(config);
     this.encoder = this.child('encoder.layers', new TinyEncoder(config));
     this.decoder = this.child('decoder.layers', new TinyDecoder(config));
+  }
+
+  /** diffusers' names, and those of TAESD's own module, where the decoder's clamp has the place 0. */
+  override stateDictLayouts(): StateDictLayout[] {
+    const taesd = [...this.parameters()].map(([name, { torchShape }]) => {
+      const own = name.replace('encoder.layers.', 'encoder.').replace(/^decoder\.layers\.(\d+)/, nextPlace);
+      return [name, renamed(own, torchShape)] as const;
+    });
+    return [ownLayout('diffusers', this), { project: 'TAESD', tensors: new Map(taesd) }];
   }
 
   /**
@@ -65,4 +74,8 @@ export class AutoencoderTiny extends Module {
     const factor = tinyDownsampleFactor(this.config);
     return { encode: this.encoder.macs(height, width), decode: this.decoder.macs(height / factor, width / factor) };
   }
+}
+
+function nextPlace(_: string, place: string): string {
+  return `decoder.${Number(place) + 1}`;
 }

@@ -1,5 +1,5 @@
 import { checkShape } from '@sd/core';
-import { Conv2d, Module, upsampleNearest2x } from '@sd/nn';
+import { Conv2d, Module, ownLayout, renamed, type StateDictLayout, upsampleNearest2x } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Step, sequence } from '../sequence';
@@ -33,6 +33,21 @@ export class TinyDecoder extends Module {
     for (const [i, layer] of layers.entries()) {
       if (typeof layer !== 'string') this.child<Conv2d | TinyBlock>(`${i}`, layer);
     }
+  }
+
+  /** TAESD's file of a decoder, which is also how it is written alone, and the decoder in a file of diffusers. */
+  override stateDictLayouts(): StateDictLayout[] {
+    const taesd = [...this.parameters()].map(([name, { torchShape }]) => {
+      return [
+        name,
+        renamed(
+          name.replace(/^\d+/, (place) => `${Number(place) + 1}`),
+          torchShape,
+        ),
+      ] as const;
+    });
+    const places = [{ prefix: 'decoder.layers.' }];
+    return [{ project: 'TAESD', tensors: new Map(taesd) }, ownLayout('diffusers', this, places)];
   }
 
   /**

@@ -1,5 +1,5 @@
 import { ShapeError } from '@sd/core';
-import { Conv2d, Module } from '@sd/nn';
+import { Conv2d, Module, ownLayout, type StateDictLayout } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { sequence } from '../sequence';
 import { type AutoencoderTinyConfig, tinyDownsampleFactor } from './config';
@@ -24,6 +24,11 @@ export class TinyEncoder extends Module {
     }
     layers.push(new Conv2d({ inChannels: ch, outChannels: latentChannels, kernel: 3, pad: 1 }));
     this.layers = layers.map((layer, i) => this.child<Conv2d | TinyBlock>(`${i}`, layer));
+  }
+
+  /** TAESD's file of an encoder, and the encoder in a file of diffusers. */
+  override stateDictLayouts(): StateDictLayout[] {
+    return [ownLayout('TAESD', this), ownLayout('diffusers', this, [{ prefix: 'encoder.layers.' }])];
   }
 
   /**

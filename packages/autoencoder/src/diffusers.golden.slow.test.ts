@@ -1,0 +1,3 @@
+import { describeDiffusersValues } from './diffusers-values';
+
+describeDiffusersValues(['cpu', 'webgpu']);

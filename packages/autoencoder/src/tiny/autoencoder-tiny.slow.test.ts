@@ -1,0 +1,3 @@
+import { describeTinyValues } from './tiny-values';
+
+describeTinyValues(['cpu', 'webgpu']);
