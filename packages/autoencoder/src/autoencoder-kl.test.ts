@@ -92,6 +92,7 @@ test('loading is strict: all that is missing, unexpected or of another shape is 
   expect(() => model.loadStateDict(state)).toThrow(StateDictError);
   expect(() => model.loadStateDict(state)).toThrowErrorMatchingInlineSnapshot(`
     [StateDictError: AutoencoderKL.loadStateDict: the state dict is not of this architecture
+      nearest names: CompVis latent-diffusion, 153 of 154
       1 missing: encoder.conv_in.bias
       1 unexpected: decoder.mid.block_3.conv1.bias
       1 of another shape: encoder.conv_in.weight expected [4, 3, 3, 3], got [4]]

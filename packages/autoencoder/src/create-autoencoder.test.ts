@@ -8,7 +8,7 @@ import { VQModel } from './vq-model';
 // no backend is registered in this file: counting makes no tensor
 test('parameters are those that LDM publishes for its first stages, and the tiny ones fit a page', () => {
   const counts = Object.fromEntries(Object.entries(presets).map(([name, config]) => [name, countParameters(config)]));
-  // 55.32M and 83.65M in the paper (section 4 of docs/method.md)
+  // 55.32M and 83.65M in the paper (section 4 of docs/method.md); those of LDM are what PyTorch counts in its model.py
   expect(counts).toMatchInlineSnapshot(`
     {
       "kl-f16": 69610963,

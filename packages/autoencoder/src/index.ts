@@ -14,6 +14,7 @@ export { Decoder } from './decoder';
 export { DiagonalGaussian } from './diagonal-gaussian';
 export { Downsample } from './downsample';
 export { Encoder } from './encoder';
+export { FirstStage } from './first-stage';
 export {
   autoencoderConfigFromDiffusers,
   autoencoderConfigToDiffusers,
@@ -26,15 +27,14 @@ export {
   autoencoderFromLdm,
   type LdmAutoencoderParams,
 } from './from-ldm';
-export { FirstStage } from './first-stage';
 export { latentScaleFactor } from './latent-scale-factor';
 export type { LayerStyle } from './layers';
 export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
-export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
 export {
   NLayerDiscriminator,
   type NLayerDiscriminatorConfig,
 } from './losses/n-layer-discriminator';
+export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
 export { presets } from './presets';
 export { type ForwardOptions, ResnetBlock } from './resnet-block';
 export { AutoencoderTiny } from './tiny/autoencoder-tiny';
