@@ -26,6 +26,15 @@ export function numberField(fallback: number, expected: string, accepts: (value:
   return { fallback, expected, accepts: (value): value is number => typeof value === 'number' && accepts(value) };
 }
 
+/** A number, or null. */
+export function optionalNumberField(expected: string, accepts: (value: number) => boolean): Field<number | null> {
+  return {
+    fallback: null,
+    expected,
+    accepts: (value): value is number | null => value === null || (typeof value === 'number' && accepts(value)),
+  };
+}
+
 export function choiceField<T extends string>(fallback: T, choices: readonly T[]): Field<T> {
   return {
     fallback,

@@ -4,10 +4,13 @@ import type { Clipping } from './clip-sample';
 import { booleanField } from './config-fields';
 import { checkedFirstOrderStep, type FirstOrderStep, plannedFirstOrderStep } from './first-order-step';
 import { checkTimestep } from './forward-process';
+import { levelOfAlphaCumprod } from './noise-level';
 import type { NoiseSchedule } from './noise-schedule';
 import { type PredictionType, predictionMap } from './prediction';
+import { checkStart, refuseSigmas } from './run-options';
+import type { Sampler } from './sampler';
 import { defineScheduler, type Scheduler } from './scheduler';
-import { clippingOf, type SchedulerConfig, schedulerFields } from './scheduler-config';
+import { clippingOf, type SchedulerConfig, scheduleOf, schedulerFields } from './scheduler-config';
 import { checkTimesteps, spacedTimesteps } from './timestep-spacing';
 
 // Song et al. 2021, "Denoising diffusion implicit models", with abar for the paper's alpha:
@@ -43,7 +46,7 @@ export type DDIMStepOptions<X extends Tensor = Tensor> = {
 export function ddimStep<X extends Tensor>(output: X, options: DDIMStepOptions<X>): X {
   const { x, t, schedule, noise } = options;
   checkTimestep('ddimStep', t, schedule);
-  return checkedFirstOrderStep('ddimStep', ddimCoefficients('ddimStep', options), output, x, noise);
+  return checkedFirstOrderStep('ddimStep', t, ddimCoefficients('ddimStep', options), output, x, noise);
 }
 
 /** The coefficients of a step of DDIM; see `ddimStep`. */
@@ -55,11 +58,12 @@ export function ddimCoefficients(operation: string, options: Omit<DDIMStepOption
   checkRange(operation, 'eta', eta, 0, 1);
   const alphaCumprod = schedule.alphasCumprod[t];
   const previous = tPrev < 0 ? finalAlphaCumprod : schedule.alphasCumprod[tPrev];
-  predictionMap(operation, predictionType, 'sample', alphaCumprod); // throws where x_0 is not determined
+  predictionMap(operation, predictionType, 'sample', levelOfAlphaCumprod(alphaCumprod)); // throws where x_0 is not determined
   const variance = ((1 - previous) / (1 - alphaCumprod)) * (1 - alphaCumprod / previous);
   const deviation = eta * Math.sqrt(Math.max(variance, 0)); // with LDM's rule t = 0 would go to abar_0 itself
   const direction = Math.sqrt(Math.max(1 - previous - deviation ** 2, 0));
-  const step = { predictionType, alphaCumprod, clipping, fromSample: Math.sqrt(previous), fromX: 0, deviation };
+  const ends = { alphaCumprod, nextAlphaCumprod: previous };
+  const step = { predictionType, ...ends, clipping, fromSample: Math.sqrt(previous), fromX: 0, deviation };
   if (!useClippedOutput) return { ...step, fromNoise: direction };
   // eps = (x_t - sqrt(abar_t) x_0) / sqrt(1 - abar_t)
   const fromX = direction / Math.sqrt(1 - alphaCumprod);
@@ -74,29 +78,34 @@ export type DDIMConfig = SchedulerConfig & {
 export const DDIM = defineScheduler<DDIMConfig>({
   className: 'DDIMScheduler',
   fields: { ...schedulerFields, setAlphaToOne: booleanField(true) },
-  sampler(config, schedule) {
+  algorithm(config) {
+    const schedule = scheduleOf(config);
     const { timestepSpacing: spacing, stepsOffset, predictionType, setAlphaToOne } = config;
     const { trainTimesteps, alphasCumprod } = schedule;
     const clipping = clippingOf(config);
     const finalAlphaCumprod = setAlphaToOne ? 1 : alphasCumprod[0];
     const spaced = (operation: string, steps: number) =>
       spacedTimesteps(operation, { steps, trainTimesteps, spacing, stepsOffset });
-    return {
+    const sampler: Sampler = {
       timesteps: (steps) => spaced('DDIMScheduler.timesteps', steps),
       initNoiseSigma: () => 1,
-      plan(operation, { steps, timesteps, eta = 0 }) {
+      plan(operation, { steps, timesteps, sigmas, eta = 0, start }) {
+        refuseSigmas(operation, 'DDIM', sigmas);
         if (timesteps !== null) checkTimesteps(operation, timesteps, trainTimesteps);
         const visited = timesteps ?? spaced(operation, steps);
         // As in diffusers, a step is T / S wide whatever the spacing, so that it may miss the next timestep by some.
         const stride = Math.floor(trainTimesteps / steps);
         const previous = (index: number) =>
           timesteps === null ? visited[index] - stride : (timesteps[index + 1] ?? -1);
-        return visited.map((t, index) => {
-          const options = { t, tPrev: previous(index), schedule, predictionType, eta, clipping, finalAlphaCumprod };
-          return plannedFirstOrderStep(t, ddimCoefficients(operation, options));
+        checkStart(operation, start, visited.length);
+        return visited.slice(start).map((t, index) => {
+          const tPrev = previous(start + index);
+          const options = { t, tPrev, schedule, predictionType, eta, clipping, finalAlphaCumprod };
+          return plannedFirstOrderStep(operation, t, ddimCoefficients(operation, options));
         });
       },
     };
+    return { schedule, predictionType, sampler };
   },
 });
 

@@ -4,10 +4,13 @@ import type { Clipping } from './clip-sample';
 import { choiceField } from './config-fields';
 import { checkedFirstOrderStep, type FirstOrderStep, plannedFirstOrderStep } from './first-order-step';
 import { checkTimestep } from './forward-process';
+import { levelOfAlphaCumprod } from './noise-level';
 import type { NoiseSchedule } from './noise-schedule';
 import { type PredictionType, predictionMap } from './prediction';
+import { checkStart, refuseEta, refuseSigmas } from './run-options';
+import type { Sampler } from './sampler';
 import { defineScheduler, type Scheduler } from './scheduler';
-import { clippingOf, type SchedulerConfig, schedulerFields } from './scheduler-config';
+import { clippingOf, type SchedulerConfig, scheduleOf, schedulerFields } from './scheduler-config';
 import { checkTimesteps, spacedTimesteps } from './timestep-spacing';
 
 // Ho et al. 2020, "Denoising diffusion probabilistic models", for a step from t to prev, with alpha = abar_t / abar_prev
@@ -50,7 +53,7 @@ export type DDPMStepOptions<X extends Tensor = Tensor> = {
 export function ddpmStep<X extends Tensor>(output: X, options: DDPMStepOptions<X>): X {
   const { x, t, schedule, noise } = options;
   checkTimestep('ddpmStep', t, schedule);
-  return checkedFirstOrderStep('ddpmStep', ddpmCoefficients('ddpmStep', options), output, x, noise);
+  return checkedFirstOrderStep('ddpmStep', t, ddpmCoefficients('ddpmStep', options), output, x, noise);
 }
 
 /** The coefficients of a step of DDPM; see `ddpmStep`. */
@@ -70,7 +73,7 @@ export function ddpmCoefficients(operation: string, options: Omit<DDPMStepOption
   }
   const alphaCumprod = schedule.alphasCumprod[t];
   const previous = tPrev < 0 ? 1 : schedule.alphasCumprod[tPrev];
-  predictionMap(operation, predictionType, 'sample', alphaCumprod); // throws where x_0 is not determined
+  predictionMap(operation, predictionType, 'sample', levelOfAlphaCumprod(alphaCumprod)); // throws where x_0 is not determined
   const alpha = alphaCumprod / previous;
   const beta = 1 - alpha;
   const posteriorVariance = ((1 - previous) / (1 - alphaCumprod)) * beta;
@@ -78,6 +81,7 @@ export function ddpmCoefficients(operation: string, options: Omit<DDPMStepOption
   return {
     predictionType,
     alphaCumprod,
+    nextAlphaCumprod: previous,
     clipping,
     fromSample: (Math.sqrt(previous) * beta) / (1 - alphaCumprod),
     fromX: (Math.sqrt(alpha) * (1 - previous)) / (1 - alphaCumprod),
@@ -91,25 +95,30 @@ export type DDPMConfig = SchedulerConfig & { readonly varianceType: VarianceType
 export const DDPM = defineScheduler<DDPMConfig>({
   className: 'DDPMScheduler',
   fields: { ...schedulerFields, varianceType: choiceField('fixed_small', VARIANCE_TYPES) },
-  sampler(config, schedule) {
+  algorithm(config) {
+    const schedule = scheduleOf(config);
     const { timestepSpacing: spacing, stepsOffset, predictionType, varianceType } = config;
     const { trainTimesteps } = schedule;
     const clipping = clippingOf(config);
     const spaced = (operation: string, steps: number) =>
       spacedTimesteps(operation, { steps, trainTimesteps, spacing, stepsOffset });
-    return {
+    const sampler: Sampler = {
       timesteps: (steps) => spaced('DDPMScheduler.timesteps', steps),
       initNoiseSigma: () => 1,
-      plan(operation, { steps, timesteps, eta }) {
-        if (eta !== undefined) throw new ArgumentError(operation, 'eta', 'left out, as DDPM has none', eta);
+      plan(operation, { steps, timesteps, sigmas, eta, start }) {
+        refuseEta(operation, 'DDPM', eta);
+        refuseSigmas(operation, 'DDPM', sigmas);
         if (timesteps !== null) checkTimesteps(operation, timesteps, trainTimesteps);
         const visited = timesteps ?? spaced(operation, steps);
-        return visited.map((t, index) => {
-          const options = { t, tPrev: visited[index + 1] ?? -1, schedule, predictionType, varianceType, clipping };
-          return plannedFirstOrderStep(t, ddpmCoefficients(operation, options));
+        checkStart(operation, start, visited.length);
+        return visited.slice(start).map((t, index) => {
+          const tPrev = visited[start + index + 1] ?? -1;
+          const options = { t, tPrev, schedule, predictionType, varianceType, clipping };
+          return plannedFirstOrderStep(operation, t, ddpmCoefficients(operation, options));
         });
       },
     };
+    return { schedule, predictionType, sampler };
   },
 });
 

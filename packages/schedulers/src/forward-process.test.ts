@@ -136,7 +136,7 @@ test('arguments are checked before any tensor is made', async () => {
       `[ArgumentError: trainingTarget: t must be an integer in [0, 999], got 1000]`,
     );
     expect(() => trainingTarget(schedule, x, x, [1, 2], 'flow' as PredictionType)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: trainingTarget: predictionType must be one of epsilon, v_prediction, sample, got "flow"]`,
+      `[ArgumentError: trainingTarget: predictionType must be one of epsilon, v_prediction, sample, flow_prediction, got "flow"]`,
     );
     expect(() => predictedSample(schedule, x, other, [1, 2], 'epsilon')).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: predictedSample: x must be [2, 3], got [3, 3]]`,
@@ -145,7 +145,7 @@ test('arguments are checked before any tensor is made', async () => {
       `[ArgumentError: predictedSample: predictionType must be v_prediction or sample where alphaCumprod is 0, got "epsilon"]`,
     );
     expect(() => predictedNoise(schedule, x, x, [1, 2], 'flow' as PredictionType)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: predictedNoise: predictionType must be one of epsilon, v_prediction, sample, got "flow"]`,
+      `[ArgumentError: predictedNoise: predictionType must be one of epsilon, v_prediction, sample, flow_prediction, got "flow"]`,
     );
     expect(() => snr(schedule, 1000)).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: snr: t must be an integer in [0, 999], got 1000]`,

@@ -1,6 +1,7 @@
 import { ArgumentError, checkAlive, ShapeError } from '@sd/core';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { levelOfAlphaCumprod, type NoiseLevel } from './noise-level';
 import {
   checkPredictionType,
   checkSameShape,
@@ -10,13 +11,18 @@ import {
 } from './prediction';
 
 /** Anything that knows abar_t for t = 0..T-1: a `NoiseSchedule` or a `Scheduler`. */
-export type ForwardProcess = { readonly alphasCumprod: Float64Array };
+export type ForwardProcess = {
+  readonly alphasCumprod: Float64Array;
+  /** Where x_t stands at a timestep of the model; left out, where a DDPM's does, at whole timesteps. */
+  readonly levelAt?: (t: number, operation?: string) => NoiseLevel;
+};
 
 // Training: every sample of a batch has its own t. Tensors are [N, ...] of any rank, t holds N timesteps, and a
 // coefficient per sample is a tensor [N, 1, ...]. All are differentiable in their tensors.
 
 /**
- * Draws from the forward process: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps.
+ * Draws from the forward process: x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps; for a scheduler with another `levelAt`,
+ * x_t = signal x_0 + noise eps.
  * @param x0 `[N, ...]`. Borrowed. @param noise eps, of its shape. Borrowed. @param t N timesteps in [0, T).
  * @returns x_t, of the same shape. Owned by the caller.
  * @throws {ShapeError} on shapes that disagree. @throws {ArgumentError} on timesteps out of range.
@@ -27,14 +33,15 @@ export function addNoise<X extends Tensor>(process: ForwardProcess, x0: X, noise
     x0,
     noise,
     t.map((step) => {
-      const alphaCumprod = process.alphasCumprod[step];
-      return { x: Math.sqrt(alphaCumprod), output: Math.sqrt(1 - alphaCumprod) };
+      const { signal, noise: deviation } = levelAt('addNoise', process, step);
+      return { x: signal, output: deviation };
     }),
   );
 }
 
 /**
- * The velocity v = sqrt(abar_t) eps - sqrt(1 - abar_t) x_0, the target of `v_prediction`.
+ * The velocity v = sqrt(abar_t) eps - sqrt(1 - abar_t) x_0, the target of `v_prediction`; the same at any level of noise,
+ * whose signal and noise are scaled so that their squares add to 1.
  * @param x0 `[N, ...]`. Borrowed. @param noise eps, of its shape. Borrowed. @param t N timesteps in [0, T).
  * @returns v, of the same shape. Owned by the caller.
  * @throws {ShapeError} on shapes that disagree. @throws {ArgumentError} on timesteps out of range.
@@ -45,14 +52,15 @@ export function velocity<X extends Tensor>(process: ForwardProcess, x0: X, noise
     x0,
     noise,
     t.map((step) => {
-      const alphaCumprod = process.alphasCumprod[step];
-      return { x: -Math.sqrt(1 - alphaCumprod), output: Math.sqrt(alphaCumprod) };
+      const { signal, noise: deviation } = levelAt('velocity', process, step);
+      const norm = Math.hypot(signal, deviation);
+      return { x: -deviation / norm, output: signal / norm };
     }),
   );
 }
 
 /**
- * What a model of this prediction type is trained to give at x_t: eps, x_0 or the velocity.
+ * What a model of this prediction type is trained to give at x_t: eps, x_0, the velocity or the flow.
  * @param x0 `[N, ...]`. Borrowed. @param noise eps, of its shape. Borrowed. @param t N timesteps in [0, T).
  * @returns a new tensor of the same shape. Owned by the caller.
  * @throws {ShapeError} on shapes that disagree. @throws {ArgumentError} on timesteps out of range and unknown types.
@@ -67,6 +75,7 @@ export function trainingTarget<X extends Tensor>(
   if (predictionType === 'v_prediction') return velocity(process, x0, noise, t);
   checkPredictionType('trainingTarget', predictionType);
   checkBatch('trainingTarget', 'x0', x0, 'noise', noise, t, process);
+  if (predictionType === 'flow_prediction') return tf.sub(noise, x0);
   return tf.clone(predictionType === 'sample' ? x0 : noise);
 }
 
@@ -85,7 +94,9 @@ export function predictedSample<X extends Tensor>(
   predictionType: PredictionType,
 ): X {
   checkBatch('predictedSample', 'output', output, 'x', x, t, process);
-  const maps = t.map((step) => predictionMap('predictedSample', predictionType, 'sample', process.alphasCumprod[step]));
+  const maps = t.map((step) =>
+    predictionMap('predictedSample', predictionType, 'sample', levelAt('predictedSample', process, step)),
+  );
   return combine(x, output, maps);
 }
 
@@ -103,7 +114,9 @@ export function predictedNoise<X extends Tensor>(
   predictionType: PredictionType,
 ): X {
   checkBatch('predictedNoise', 'output', output, 'x', x, t, process);
-  const maps = t.map((step) => predictionMap('predictedNoise', predictionType, 'epsilon', process.alphasCumprod[step]));
+  const maps = t.map((step) =>
+    predictionMap('predictedNoise', predictionType, 'epsilon', levelAt('predictedNoise', process, step)),
+  );
   return combine(x, output, maps);
 }
 
@@ -112,13 +125,14 @@ export function predictedNoise<X extends Tensor>(
  * @param t in [0, T). @throws {ArgumentError} otherwise.
  */
 export function snr(process: ForwardProcess, t: number): number {
-  checkTimestep('snr', t, process);
-  const alphaCumprod = process.alphasCumprod[t];
-  return alphaCumprod / (1 - alphaCumprod);
+  const { signal, noise } = levelAt('snr', process, t);
+  return process.levelAt === undefined
+    ? process.alphasCumprod[t] / (1 - process.alphasCumprod[t])
+    : (signal / noise) ** 2;
 }
 
-/** map.x * x + map.output * output, a map per sample. */
-function combine<X extends Tensor>(x: X, output: X, maps: readonly PredictionMap[]): X {
+/** map.x * x + map.output * output, a map per sample. @returns a new tensor. */
+export function combine<X extends Tensor>(x: X, output: X, maps: readonly PredictionMap[]): X {
   return tf.tidy(() => {
     const shape = [maps.length, ...x.shape.slice(1).map(() => 1)];
     const perSample = (name: keyof PredictionMap) =>
@@ -131,7 +145,8 @@ function combine<X extends Tensor>(x: X, output: X, maps: readonly PredictionMap
   });
 }
 
-function checkBatch(
+/** @throws as the functions above do. */
+export function checkBatch(
   operation: string,
   name: string,
   tensor: Tensor,
@@ -146,7 +161,13 @@ function checkBatch(
   if (t.length !== tensor.shape[0]) {
     throw new ArgumentError(operation, 't', `${tensor.shape[0]} timesteps, one per sample of ${name}`, t);
   }
-  for (const step of t) checkTimestep(operation, step, process);
+  for (const step of t) levelAt(operation, process, step);
+}
+
+function levelAt(operation: string, process: ForwardProcess, t: number): NoiseLevel {
+  if (process.levelAt !== undefined) return process.levelAt(t, operation);
+  checkTimestep(operation, t, process);
+  return levelOfAlphaCumprod(process.alphasCumprod[t]);
 }
 
 /** @throws {ArgumentError} unless t is a training step. */

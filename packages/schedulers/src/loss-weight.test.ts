@@ -25,20 +25,21 @@ test('P2 is 1 / (k + snr)^gamma on the noise', () => {
 });
 
 test('a weighting means the same loss whatever is predicted', () => {
-  // An error e of x_0, at a given x_t, is an error sqrt(snr) e of the noise and sqrt(snr + 1) e of the velocity.
+  // An error e of x_0, at a given x_t, is an error sqrt(snr) e of the noise, sqrt(snr + 1) e of the velocity and
+  // (sqrt(snr) + 1) e of the flow.
   for (const weight of [minSnrWeight, p2Weight]) {
     for (const ratio of ratios) {
-      const squares = { sample: 1, epsilon: ratio, v_prediction: ratio + 1 };
+      const flow = (Math.sqrt(ratio) + 1) ** 2;
+      const squares = { sample: 1, epsilon: ratio, v_prediction: ratio + 1, flow_prediction: flow };
       const losses = PREDICTION_TYPES.map((type) => squares[type] * weight(ratio, { predictionType: type }));
-      expect(losses[1] / losses[0]).toBeCloseTo(1, 12);
-      expect(losses[2] / losses[0]).toBeCloseTo(1, 12);
+      for (const loss of losses) expect(loss / losses[0]).toBeCloseTo(1, 12);
     }
   }
 });
 
 test('pure noise has a finite weight', () => {
-  expect(PREDICTION_TYPES.map((predictionType) => minSnrWeight(0, { predictionType }))).toEqual([1, 0, 0]);
-  expect(PREDICTION_TYPES.map((predictionType) => p2Weight(0, { predictionType }))).toEqual([1, 0, 0]);
+  expect(PREDICTION_TYPES.map((predictionType) => minSnrWeight(0, { predictionType }))).toEqual([1, 0, 0, 0]);
+  expect(PREDICTION_TYPES.map((predictionType) => p2Weight(0, { predictionType }))).toEqual([1, 0, 0, 0]);
 });
 
 test('lossWeight weighs every timestep of a batch', () => {

@@ -22,6 +22,8 @@ export function minSnrWeight(ratio: number, { gamma = 5, predictionType = 'epsil
       return Math.min(ratio, gamma);
     case 'v_prediction':
       return Math.min(ratio, gamma) / (ratio + 1);
+    case 'flow_prediction':
+      return Math.min(ratio, gamma) / (Math.sqrt(ratio) + 1) ** 2;
     default:
       return ratio <= gamma ? 1 : gamma / ratio; // min(snr, gamma) / snr, and its limit at 0
   }
@@ -50,6 +52,8 @@ export function p2Weight(ratio: number, { k = 1, gamma = 1, predictionType = 'ep
       return weight * ratio; // |eps error|^2 = snr |x_0 error|^2
     case 'v_prediction':
       return (weight * ratio) / (ratio + 1); // |v error|^2 = (snr + 1) |x_0 error|^2
+    case 'flow_prediction':
+      return (weight * ratio) / (Math.sqrt(ratio) + 1) ** 2; // |flow error| = (sqrt(snr) + 1) |x_0 error|
     default:
       return weight;
   }

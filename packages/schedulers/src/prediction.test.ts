@@ -11,21 +11,30 @@ function truth(alphaCumprod: number): { x: number[] } & Record<PredictionType, n
   const [x0, eps] = [grid(shape, 1), grid(shape, 2)];
   const [a, s] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
   const combined = (p: number, q: number) => Array.from(x0, (value, i) => p * value + q * eps[i]);
-  return { x: combined(a, s), sample: Array.from(x0), epsilon: Array.from(eps), v_prediction: combined(-s, a) };
+  return {
+    x: combined(a, s),
+    sample: Array.from(x0),
+    epsilon: Array.from(eps),
+    v_prediction: combined(-s, a),
+    flow_prediction: combined(-1, 1),
+  };
 }
 
 describeBackends(['cpu', 'wasm'], () => {
-  test.each([0.1, 0.5, 0.9])('the nine conversions agree with their definitions at abar = %d', async (alphaCumprod) => {
-    const expected = truth(alphaCumprod);
-    const x = tf.tensor(expected.x, shape);
-    for (const from of PREDICTION_TYPES) {
-      for (const to of PREDICTION_TYPES) {
-        const output = tf.tensor(expected[from], shape);
-        const converted = await expectTensors(1, () => convertPrediction(output, { x, alphaCumprod, from, to }));
-        await expect(converted).toBeAllclose(tf.tensor(expected[to], shape), 2e-6);
+  test.each([0.1, 0.5, 0.9])(
+    'the sixteen conversions agree with their definitions at abar = %d',
+    async (alphaCumprod) => {
+      const expected = truth(alphaCumprod);
+      const x = tf.tensor(expected.x, shape);
+      for (const from of PREDICTION_TYPES) {
+        for (const to of PREDICTION_TYPES) {
+          const output = tf.tensor(expected[from], shape);
+          const converted = await expectTensors(1, () => convertPrediction(output, { x, alphaCumprod, from, to }));
+          await expect(converted).toBeAllclose(tf.tensor(expected[to], shape), 2e-6);
+        }
       }
-    }
-  });
+    },
+  );
 
   test('pure noise and pure signal convert wherever the answer is determined', async () => {
     const atNoise = truth(0);
@@ -80,12 +89,12 @@ test('arguments are checked before any tensor is made', async () => {
     expect(() =>
       convertPrediction(output, { ...options, from: 'v' as PredictionType }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: convertPrediction: predictionType must be one of epsilon, v_prediction, sample, got "v"]`,
+      `[ArgumentError: convertPrediction: predictionType must be one of epsilon, v_prediction, sample, flow_prediction, got "v"]`,
     );
     expect(() =>
       convertPrediction(output, { ...options, to: 'x0' as PredictionType }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: convertPrediction: predictionType must be one of epsilon, v_prediction, sample, got "x0"]`,
+      `[ArgumentError: convertPrediction: predictionType must be one of epsilon, v_prediction, sample, flow_prediction, got "x0"]`,
     );
   });
 });

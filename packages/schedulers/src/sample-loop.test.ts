@@ -2,6 +2,7 @@ import { foldIn, normal, randomKey } from '@sd/core';
 import { describeBackends, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { memory, OUTPUT, sum, X } from './combination';
 import { ddimScheduler } from './ddim';
 import { ddpmScheduler } from './ddpm';
 import { type SampleStep, sampleLoop } from './sample-loop';
@@ -267,28 +268,27 @@ describe('nothing is left behind', () => {
 
 test('a sampler with scaled inputs and a memory has both, and leaks neither', async () => {
   await tf.setBackend('cpu');
-  const memories: number[] = [];
+  const level = { signal: 1, noise: 1 };
   // x <- x + the sum of the last two outputs; the model gets half of x.
   const sampler: Sampler = {
     timesteps: () => [3, 2, 1, 0],
     initNoiseSigma: () => 1,
     plan: () =>
-      [3, 2, 1, 0].map((t) => ({
+      [3, 2, 1, 0].map((t, index) => ({
         t,
         inputScale: 0.5,
+        level,
+        nextLevel: level,
+        toSample: { x: 0, output: 1 },
+        clipping: null,
         drawsNoise: false,
-        advance: ({ output, x, memory }) => {
-          memories.push(memory.length);
-          const sum = memory.reduce<tf.Tensor>((total, last) => tf.add(total, last), tf.add(x, output));
-          return { x: sum, memory: [tf.clone(output)] };
-        },
-        predictSample: (output) => tf.clone(output),
+        x: index === 0 ? sum([1, X], [1, OUTPUT]) : sum([1, X], [1, OUTPUT], [1, memory(0)]),
+        memory: [OUTPUT],
       })),
   };
   const x = tf.tensor1d([1]);
   const model = (input: tf.Tensor1D, t: number) => tf.add(input, t) as tf.Tensor1D;
   const y = await expectTensors(1, () => sampleLoop('test', sampler, model, x, { steps: 4 }));
-  expect(memories).toEqual([0, 1, 1, 1]);
   let [value, last] = [1, 0];
   for (const t of [3, 2, 1, 0]) {
     const output = value / 2 + t;

@@ -1,7 +1,10 @@
-import { ArgumentError, checkAlive, checkInteger, foldIn, normal, type RandomKey, randomKey } from '@sd/core';
+import { ArgumentError, checkAlive, foldIn, normal, type RandomKey, randomKey } from '@sd/core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { advance, needsNoise, predictSample } from './advance';
+import { type Inpainting, knownPart } from './inpainting';
 import { checkSameShape } from './prediction';
+import { planOf, type RunOptions } from './run-options';
 import type { PlannedStep, Sampler, StepResult } from './sampler';
 
 /**
@@ -14,7 +17,7 @@ export type Model<X extends Tensor = Tensor4D> = (x: X, t: number) => X | Promis
 export type SampleStep<X extends Tensor = Tensor4D> = {
   /** 1..steps. */
   readonly step: number;
-  /** Model calls of this run. */
+  /** Steps of this run: its model calls, and what RePaint takes back. */
   readonly steps: number;
   /** The timestep of the model's call. */
   readonly t: number;
@@ -26,26 +29,17 @@ export type SampleStep<X extends Tensor = Tensor4D> = {
   readonly ms: number;
 };
 
-export type SampleOptions<X extends Tensor = Tensor4D> = {
-  /** Steps of the run, in [1, T]. May be left out with `timesteps`. */
-  readonly steps?: number;
-  /** For DDIM: 0 (the default) adds no noise, 1 as much as ancestral sampling. Samplers without it refuse it. */
-  readonly eta?: number;
+export type SampleOptions<X extends Tensor = Tensor4D> = RunOptions & {
   /** The n-th random draw, n = 1, 2, ..., of the given shape and standard normal. The sampler disposes the tensor. */
   readonly noise?: (n: number, shape: number[]) => Tensor;
   /** Seeds the draws where `noise` is left out: the n-th comes from `foldIn(key, n)`. Default `randomKey(0)`. */
   readonly key?: RandomKey;
+  /** Keeps a part of the image as it is; see `Inpainting`. */
+  readonly inpaint?: Inpainting<X>;
   /** Called after every step, and awaited. */
   readonly onStep?: (step: SampleStep<X>) => unknown;
   /** Stops the run before the next step, with the signal's reason. With it, the loop lets events in at every step. */
   readonly signal?: AbortSignal;
-  /** Timesteps in place of the scheduler's own, strictly decreasing. */
-  readonly timesteps?: readonly number[];
-  /**
-   * Leaves out the first steps, for image-to-image: x must be the image with the noise of timestep number `start`,
-   * `addNoise(x0, noise, [timesteps(steps)[start]])`.
-   */
-  readonly start?: number;
 };
 
 /**
@@ -60,41 +54,50 @@ export async function sampleLoop<X extends Tensor>(
   x: X,
   options: SampleOptions<X>,
 ): Promise<X> {
-  const { start = 0, key = randomKey(0), signal, onStep } = options;
+  const { key = randomKey(0), signal, onStep, inpaint } = options;
   const { noise = (n: number, shape: number[]) => normal(foldIn(key, n), shape) } = options;
   checkAlive(operation, 'x', x);
-  const plan = planOf(operation, sampler, options);
-  checkInteger(operation, 'start', start, 0);
-  if (start >= plan.length)
-    throw new ArgumentError(operation, 'start', `below ${plan.length}, the number of steps`, start);
-  const steps = plan.length - start;
+  const { plan } = planOf(operation, sampler, options);
+  const draw = (n: number): Tensor => {
+    const drawn = noise(n, [...x.shape]);
+    try {
+      checkSameShape(operation, 'noise', drawn, x);
+    } catch (error) {
+      tf.dispose(drawn);
+      throw error;
+    }
+    return drawn;
+  };
+  const known = inpaint === undefined ? null : knownPart(operation, inpaint, x, draw);
   let state: StepResult = { x: tf.clone(x), memory: [] };
   let draws = 0;
 
-  const runStep = async (planned: PlannedStep, step: number, temporary: Tensor[]): Promise<void> => {
-    const began = performance.now();
-    const own = <T extends Tensor>(tensor: T): T => {
-      temporary.push(tensor);
-      return tensor;
-    };
-    const { inputScale = 1 } = planned;
+  const callModel = async ({ t, inputScale = 1 }: PlannedStep, own: Own): Promise<Tensor> => {
     const input = own(inputScale === 1 ? tf.clone(state.x) : tf.mul(state.x, inputScale));
-    const output = own(checkedOutput(operation, await model(input as X, planned.t), x));
+    return own(checkedOutput(operation, await model(input as X, t), x));
+  };
+
+  const runStep = async (planned: PlannedStep, step: number, own: Own): Promise<void> => {
+    const began = performance.now();
+    const output = planned.skipsModel ? state.x : await callModel(planned, own);
     signal?.throwIfAborted();
-    const draw = planned.drawsNoise ? own(noise(++draws, [...x.shape])) : null;
-    if (draw !== null) checkSameShape(operation, 'noise', draw, x);
+    if (planned.drawsNoise) draws += 1;
+    const drawn = planned.drawsNoise && needsNoise(planned) ? own(draw(draws)) : null;
     const before = state;
-    state = tf.tidy(() => planned.advance({ output, x: before.x, noise: draw, memory: before.memory }));
-    temporary.push(before.x, ...before.memory);
+    state = tf.tidy(() => {
+      const after = advance(planned, { output, x: before.x, noise: drawn, memory: before.memory });
+      return known === null ? after : { ...after, x: known.restore(after.x, planned.nextLevel, step === plan.length) };
+    });
+    for (const tensor of [before.x, ...before.memory]) own(tensor);
     if (onStep === undefined) return;
     let predicted: Tensor | null = null;
     await onStep({
       step,
-      steps,
+      steps: plan.length,
       t: planned.t,
       x: state.x as X,
       get predictedX0() {
-        predicted ??= own(tf.tidy(() => planned.predictSample(output, before.x)));
+        predicted ??= own(tf.tidy(() => predictSample(planned, output, before.x)));
         return predicted as X;
       },
       ms: performance.now() - began,
@@ -102,12 +105,15 @@ export async function sampleLoop<X extends Tensor>(
   };
 
   try {
-    for (const [index, planned] of plan.slice(start).entries()) {
+    for (const [index, planned] of plan.entries()) {
       if (signal !== undefined) await letEventsIn();
       signal?.throwIfAborted();
       const temporary: Tensor[] = [];
       try {
-        await runStep(planned, index + 1, temporary);
+        await runStep(planned, index + 1, (tensor) => {
+          temporary.push(tensor);
+          return tensor;
+        });
       } finally {
         tf.dispose(temporary);
       }
@@ -117,22 +123,13 @@ export async function sampleLoop<X extends Tensor>(
   } catch (error) {
     tf.dispose([state.x, ...state.memory]);
     throw error;
+  } finally {
+    known?.dispose();
   }
 }
 
-function planOf<X extends Tensor>(
-  operation: string,
-  sampler: Sampler,
-  options: SampleOptions<X>,
-): readonly PlannedStep[] {
-  const { timesteps = null, eta } = options;
-  const steps = options.steps ?? timesteps?.length;
-  if (steps === undefined) throw new ArgumentError(operation, 'steps', 'given, unless timesteps are', steps);
-  if (timesteps !== null && timesteps.length !== steps) {
-    throw new ArgumentError(operation, 'steps', `${timesteps.length}, the number of timesteps, or left out`, steps);
-  }
-  return sampler.plan(operation, { steps, timesteps, eta });
-}
+/** Takes a tensor that is disposed when the step is over. */
+type Own = <T extends Tensor>(tensor: T) => T;
 
 function checkedOutput<X extends Tensor>(operation: string, output: X, x: Tensor): X {
   if (output?.shape === undefined)

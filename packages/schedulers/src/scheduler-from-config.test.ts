@@ -3,6 +3,13 @@ import { ddimScheduler } from './ddim';
 import { ddpmScheduler } from './ddpm';
 import { schedulerFromConfig } from './scheduler-from-config';
 
+const CLASSES =
+  'DDIMScheduler, DDIMInverseScheduler, DDPMScheduler, DEISMultistepScheduler, DPMSolverMultistepScheduler, ' +
+  'DPMSolverSDEScheduler, DPMSolverSinglestepScheduler, EDMDPMSolverMultistepScheduler, EDMEulerScheduler, ' +
+  'EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, FlowMatchEulerDiscreteScheduler, ' +
+  'FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler, KDPM2DiscreteScheduler, KDPM2AncestralDiscreteScheduler, ' +
+  'LCMScheduler, LMSDiscreteScheduler, PNDMScheduler, SASolverScheduler, TCDScheduler, UniPCMultistepScheduler';
+
 test("an empty configuration has diffusers' defaults for its class", () => {
   const common = {
     num_train_timesteps: 1000,
@@ -82,10 +89,10 @@ test('predict_epsilon of old files is understood', () => {
 test.each<[string, unknown, string]>([
   [
     'an unknown class',
-    { _class_name: 'EulerDiscreteScheduler' },
-    'schedulerFromConfig: _class_name must be one of DDIMScheduler, DDPMScheduler, got "EulerDiscreteScheduler"',
+    { _class_name: 'VQDiffusionScheduler' },
+    `schedulerFromConfig: _class_name must be one of ${CLASSES}, got "VQDiffusionScheduler"`,
   ],
-  ['no class', {}, 'schedulerFromConfig: _class_name must be one of DDIMScheduler, DDPMScheduler, got undefined'],
+  ['no class', {}, `schedulerFromConfig: _class_name must be one of ${CLASSES}, got undefined`],
   ['no object', null, 'schedulerFromConfig: config must be the object of a scheduler_config.json, got null'],
   [
     'an unknown field',

@@ -1,11 +1,58 @@
 import { ArgumentError } from '@sd/core';
 import { snakeCase } from './config-fields';
 import { DDIM } from './ddim';
+import { DDIMInverse } from './ddim-inverse';
 import { DDPM } from './ddpm';
+import { DEIS } from './deis';
+import { DPMSolverMultistep } from './dpm-solver-multistep';
+import { DPMSolverSDE } from './dpm-solver-sde';
+import { DPMSolverSinglestep } from './dpm-solver-singlestep';
+import { EDMDPMSolverMultistep } from './edm-dpm-solver-multistep';
+import { EDMEuler } from './edm-euler';
+import { Euler } from './euler';
+import { EulerAncestral } from './euler-ancestral';
+import { FlowMatchEuler } from './flow-match-euler';
+import { FlowMatchHeun } from './flow-match-heun';
+import { Heun } from './heun';
+import { KDPM2 } from './kdpm2';
+import { KDPM2Ancestral } from './kdpm2-ancestral';
+import { LCM } from './lcm';
+import { LMS } from './lms';
+import { PNDM } from './pndm';
+import { SASolver } from './sa-solver';
 import type { Scheduler, SchedulerClass } from './scheduler';
+import { TCD } from './tcd';
+import { UniPC } from './unipc';
 
 /** Every sampler, under diffusers' class name. */
-const classes: ReadonlyMap<string, SchedulerClass> = new Map([DDIM, DDPM].map((entry) => [entry.className, entry]));
+const all: readonly SchedulerClass[] = [
+  DDIM,
+  DDIMInverse,
+  DDPM,
+  DEIS,
+  DPMSolverMultistep,
+  DPMSolverSDE,
+  DPMSolverSinglestep,
+  EDMDPMSolverMultistep,
+  EDMEuler,
+  Euler,
+  EulerAncestral,
+  FlowMatchEuler,
+  FlowMatchHeun,
+  Heun,
+  KDPM2,
+  KDPM2Ancestral,
+  LCM,
+  LMS,
+  PNDM,
+  SASolver,
+  TCD,
+  UniPC,
+];
+
+export const schedulerClasses: ReadonlyMap<string, SchedulerClass> = new Map(
+  all.map((entry) => [entry.className, entry]),
+);
 
 // Fields that real files carry because their scheduler was swapped for another, or was saved by an old diffusers, which
 // reads them and does nothing with them either.
@@ -50,9 +97,9 @@ export function schedulerFromConfig(config: Readonly<Record<string, unknown>>): 
     throw new ArgumentError(operation, 'config', 'the object of a scheduler_config.json', config);
   }
   const className = config._class_name;
-  const schedulerClass = typeof className === 'string' ? classes.get(className) : undefined;
+  const schedulerClass = typeof className === 'string' ? schedulerClasses.get(className) : undefined;
   if (schedulerClass === undefined) {
-    throw new ArgumentError(operation, '_class_name', `one of ${[...classes.keys()].join(', ')}`, className);
+    throw new ArgumentError(operation, '_class_name', `one of ${[...schedulerClasses.keys()].join(', ')}`, className);
   }
   const { predict_epsilon: predictEpsilon, ...fields } = config; // diffusers before 0.10
   const given = predictEpsilon === false ? { prediction_type: 'sample', ...fields } : fields;

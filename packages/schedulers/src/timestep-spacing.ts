@@ -68,7 +68,7 @@ const rules: Record<TimestepSpacing, Rule> = {
 };
 
 /** NumPy's rounding. */
-function roundHalfToEven(value: number): number {
+export function roundHalfToEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
