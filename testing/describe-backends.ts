@@ -40,6 +40,7 @@ async function whyNot(name: BackendName): Promise<string | null> {
 type WebgpuBackend = tf.KernelBackend & {
   readonly device: GPUDevice;
   ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
   submitQueue(): void;
 };
 
@@ -55,6 +56,7 @@ function catchInvalidCalls(): void {
     const backend = tf.backend() as WebgpuBackend;
     if (backend.device !== watched) return;
     backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder(); // left open by a test that read no result
     backend.submitQueue();
     const error = await watched.popErrorScope();
     if (error !== null) throw new Error(`WebGPU: ${error.message}`);

@@ -6,16 +6,22 @@ test('the public names are these', () => {
     [
       "HAAR_DWT2D_KERNEL",
       "HAAR_IDWT2D_KERNEL",
+      "SPARSE_ROWS_KERNEL",
       "WGDown",
       "WGUp",
       "WaveletGate",
+      "dwt1d",
       "dwt2d",
       "haarDwt2d",
       "haarDwt2dPacked",
       "haarIdwt2d",
       "haarIdwt2dPacked",
+      "idwt1d",
       "idwt2d",
+      "maxLevel",
       "wavedec2d",
+      "waveletFilters",
+      "waveletNames",
       "waverec2d",
     ]
   `);

@@ -1,8 +1,10 @@
-import { ArgumentError, checkShape } from '@sd/core';
+import { ArgumentError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { dwt2d } from './dwt2d';
+import { checkImage } from './check-image';
+import { maxLevel } from './max-level';
 import type { Subbands } from './subbands';
+import { transform } from './transform';
 import { checkWaveletOptions, type WaveletOptions } from './wavelet';
 
 /** The three subbands of one level that hold detail. */
@@ -12,7 +14,10 @@ export type DetailBands = Omit<Subbands, 'll'>;
 export type WaveletCoefficients = { ll: Tensor4D; details: DetailBands[] };
 
 export type DecompositionOptions = WaveletOptions & {
-  /** Number of levels, 0 to the largest, which is floor(log2(min(H, W))) for Haar and the default. */
+  /**
+   * Number of levels, 0 to floor(log2(min(H, W))); by default `maxLevel(min(H, W), wavelet)`, beyond which the borders
+   * outweigh the image (PyWavelets warns of it).
+   */
   readonly level?: number;
 };
 
@@ -20,15 +25,16 @@ export type DecompositionOptions = WaveletOptions & {
  * The 2-D discrete wavelet transform over several levels, with PyWavelets' values (`pywt.wavedec2`).
  *
  * @param x `[N, H, W, C]`, of any size. Borrowed.
- * @returns coefficients, whose `details[0]` has the size of `ll` and whose last has half that of x. Owned by the caller.
+ * @returns coefficients, whose `details[0]` has the size of `ll` and whose last has the size of `dwt2d`'s bands of x.
+ * Owned by the caller.
  * @throws {ArgumentError} on an unknown wavelet or mode, or a level out of range. @throws {ShapeError}
  */
 export function wavedec2d(x: Tensor4D, options: DecompositionOptions = {}): WaveletCoefficients {
-  checkWaveletOptions('wavedec2d', options);
-  checkShape('wavedec2d', 'x', x, ['N', 'H', 'W', 'C']);
+  const checked = checkWaveletOptions('wavedec2d', options);
+  checkImage('wavedec2d', x);
   const [, h, w] = x.shape;
   const largest = Math.floor(Math.log2(Math.min(h, w)));
-  const { level = largest } = options;
+  const { level = maxLevel(Math.min(h, w), checked.wavelet) } = options;
   if (!Number.isInteger(level) || level < 0 || level > largest) {
     throw new ArgumentError('wavedec2d', 'level', `an integer from 0 to ${largest} for an image of ${h}x${w}`, level);
   }
@@ -36,7 +42,7 @@ export function wavedec2d(x: Tensor4D, options: DecompositionOptions = {}): Wave
     const details: DetailBands[] = [];
     let ll = tf.clone(x); // a level of 0 returns it
     for (let i = 0; i < level; i++) {
-      const { ll: next, ...detail } = dwt2d(ll, options);
+      const { ll: next, ...detail } = transform(ll, checked);
       details.unshift(detail);
       ll = next;
     }

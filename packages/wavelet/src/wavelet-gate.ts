@@ -1,8 +1,7 @@
 import { ArgumentError, checkInteger, checkShape } from '@sd/core';
-import { Linear, Module, silu } from '@sd/nn';
-import type { Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
-import { globalAveragePool } from './global-average-pool';
+import { Linear, Module } from '@sd/nn';
+import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { gateValues } from './gate-values';
 
 /** One gate per subband and channel, or one per subband. */
 export type GateKind = 'channel' | 'band';
@@ -54,11 +53,7 @@ export class WaveletGate extends Module {
    */
   forward(x: Tensor4D): Tensor3D {
     checkShape('WaveletGate', 'x', x, ['N', 'H', 'W', this.config.channels]);
-    return tf.tidy(() => {
-      const hidden = silu(this.reduce.forward(globalAveragePool(x))); // [N, gateHidden]
-      const gates = tf.sigmoid(this.expand.forward(hidden)) as Tensor2D; // [N, 4G]
-      return tf.reshape(gates, [x.shape[0], 4, this.gatesPerBand]); // [N, 4, G]
-    });
+    return gateValues(x, this.reduce.weight.value, this.expand.weight.value);
   }
 
   /** Multiply-accumulates of the linear layers for one sample, of any size. */

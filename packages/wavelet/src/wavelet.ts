@@ -1,28 +1,28 @@
 import { ArgumentError } from '@sd/core';
+import { checkWavelet } from './check-wavelet';
+import type { WaveletName } from './wavelet-name';
 
-const WAVELETS = ['haar', 'db1'] as const;
 const MODES = ['periodization', 'zero', 'symmetric', 'reflect'] as const;
 
-/** PyWavelets' name of a wavelet; `db1` is another name of `haar`. */
-export type WaveletName = (typeof WAVELETS)[number];
-
 /**
- * How an image continues beyond its border, by PyWavelets' names. Haar looks beyond it only where a size is odd, and
- * then by one sample: the last one (periodization, symmetric), the one before it (reflect) or 0 (zero).
+ * How a signal continues beyond its border, by PyWavelets' names:
+ * - periodization: it repeats itself, an odd one with its last sample doubled; n samples give ceil(n/2) coefficients;
+ * - zero: by zeros;
+ * - symmetric: mirrored between samples, c b a | a b c;
+ * - reflect: mirrored at the first and last sample, c b | a b c.
+ *
+ * Except for periodization, n samples give floor((n + f - 1) / 2) coefficients for filters of length f, so that
+ * what happens at the border is kept, too.
  */
 export type ExtensionMode = (typeof MODES)[number];
 
 export type WaveletOptions = { readonly wavelet?: WaveletName; readonly mode?: ExtensionMode };
 
-/** @throws {ArgumentError} that lists what is supported. */
+/** @throws {ArgumentError} that lists what is supported, or the nearest. */
 export function checkWaveletOptions(operation: string, { wavelet = 'haar', mode = 'periodization' }: WaveletOptions) {
-  checkOneOf(operation, 'wavelet', wavelet, WAVELETS);
-  checkOneOf(operation, 'mode', mode, MODES);
-  return { wavelet, mode };
-}
-
-function checkOneOf(operation: string, argument: string, value: string, allowed: readonly string[]): void {
-  if (!allowed.includes(value)) {
-    throw new ArgumentError(operation, argument, `one of ${allowed.map((name) => `"${name}"`).join(', ')}`, value);
+  checkWavelet(operation, 'wavelet', wavelet);
+  if (!MODES.includes(mode)) {
+    throw new ArgumentError(operation, 'mode', `one of ${MODES.map((name) => `"${name}"`).join(', ')}`, mode);
   }
+  return { wavelet, mode };
 }

@@ -1,33 +1,34 @@
 import { ArgumentError, checkShape, formatValue, ShapeError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { idwt2d } from './idwt2d';
-import { checkInverseSize, type InverseOptions, isInverseSize, type Size } from './inverse-size';
+import { checkInverseSize, type InverseOptions, inverseSize, isInverseSize, type Size } from './inverse-size';
+import { checkInvertible } from './subbands';
+import { inverseTransform } from './transform';
 import type { WaveletCoefficients } from './wavedec2d';
-import { checkWaveletOptions } from './wavelet';
+import { checkWaveletOptions, type WaveletOptions } from './wavelet';
 
 /**
  * Inverse of `wavedec2d`, with PyWavelets' values (`pywt.waverec2`).
  *
  * @param coefficients as from `wavedec2d`: the details of each level have the size of the level's approximation.
  * Borrowed.
- * @returns `[N, 2H, 2W, C]` for last details of `[N, H, W, C]`, or `[N, ...size, C]`. Owned by the caller.
+ * @returns `[N, ...size, C]`, by default with the size of `idwt2d` of the last details. Owned by the caller.
  * @throws {ArgumentError} on an unknown wavelet or mode, or a size that these coefficients cannot come from.
  * @throws {ShapeError}
  */
 export function waverec2d(coefficients: WaveletCoefficients, options: InverseOptions = {}): Tensor4D {
-  checkWaveletOptions('waverec2d', options);
-  const sizes = levelSizes(coefficients, options.size);
+  const checked = checkWaveletOptions('waverec2d', options);
+  const sizes = levelSizes(coefficients, checked, options.size);
   const { ll, details } = coefficients;
   return tf.tidy(() => {
     let x = tf.clone(ll);
-    for (const [i, detail] of details.entries()) x = idwt2d({ ll: x, ...detail }, { ...options, size: sizes[i] });
+    for (const [i, detail] of details.entries()) x = inverseTransform({ ll: x, ...detail }, checked, sizes[i]);
     return x;
   });
 }
 
 /** The size of each level's result: that of the next level's details, which tells where a size was odd. */
-function levelSizes({ ll, details }: WaveletCoefficients, size?: Size): Size[] {
+function levelSizes({ ll, details }: WaveletCoefficients, options: Required<WaveletOptions>, size?: Size): Size[] {
   checkShape('waverec2d', 'll', ll, ['N', 'H', 'W', 'C']);
   const [n, height, width, c] = ll.shape;
   if (details.length === 0 && size && !(size[0] === height && size[1] === width)) {
@@ -42,15 +43,20 @@ function levelSizes({ ll, details }: WaveletCoefficients, size?: Size): Size[] {
     ] as const) {
       checkShape('waverec2d', `details[${i}].${name}`, band, [n, h, w, c]);
     }
+    checkInvertible('waverec2d', `details[${i}].lh`, detail.lh, options);
     const next = details[i + 1]?.lh;
+    let result: Size;
     if (next) {
       checkShape('waverec2d', `details[${i + 1}].lh`, next, [n, 'H', 'W', c]);
-      if (!isInverseSize(next.shape.slice(1, 3), h, w)) {
-        const expected = `[${n}, ${2 * h - 1} or ${2 * h}, ${2 * w - 1} or ${2 * w}, ${c}]`;
+      const largest = inverseSize(options, h, w);
+      result = [next.shape[1], next.shape[2]];
+      if (!isInverseSize(result, largest)) {
+        const expected = `[${n}, ${largest.map((l) => `${l - 1} or ${l}`).join(', ')}, ${c}]`;
         throw new ShapeError('waverec2d', `details[${i + 1}].lh`, expected, next.shape);
       }
-    } else if (size) checkInverseSize('waverec2d', size, h, w);
-    const result: Size = next ? [next.shape[1], next.shape[2]] : (size ?? [2 * h, 2 * w]);
+    } else {
+      result = checkInverseSize('waverec2d', size, options, h, w);
+    }
     [h, w] = result;
     return result;
   });

@@ -1,15 +1,18 @@
-import { ArgumentError, checkInteger, checkShape, ShapeError } from '@sd/core';
+import { checkInteger, checkShape, ShapeError } from '@sd/core';
 import { Conv2d, Module } from '@sd/nn';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { applyGates } from './apply-gates';
-import { packedDwt } from './haar-packed';
+import { bandLength } from './band-length';
+import { packedTransform } from './transform';
+import { checkWaveletOptions, type WaveletOptions } from './wavelet';
+import { filterLength } from './wavelet-filters';
 import { WaveletGate } from './wavelet-gate';
 import { checkFuse, type WGConfig } from './wg-config';
 
 /**
- * WG-Down: wavelet-gated downsampling by 2 (Yang et al. 2023, wavelet gating). Haar DWT; a gate per subband and channel (or
- * per subband); then a 1x1 convolution of the four gated subbands (`fuse: 'conv'`, the layout that has the published
+ * WG-Down: wavelet-gated downsampling by 2 (Yang et al. 2023, wavelet gating). DWT, the paper's being Haar's; a gate per
+ * subband and channel (or per subband); then a 1x1 convolution of the four gated subbands (`fuse: 'conv'`, the layout that has the published
  * sizes), or their sum X' = sum_b g_b X_b (`fuse: 'sum'`, the paper's formula).
  *
  * State: `gate.0.weight` `[gateHidden, C]`, `gate.2.weight` `[4C, gateHidden]` (`[4, gateHidden]` for band gates), and with
@@ -18,6 +21,7 @@ import { checkFuse, type WGConfig } from './wg-config';
 export class WGDown extends Module {
   readonly gate: WaveletGate;
   readonly fuse: Conv2d | undefined;
+  readonly #transform: Required<WaveletOptions>;
 
   /** @throws {ArgumentError} */
   constructor(readonly config: WGConfig) {
@@ -25,6 +29,7 @@ export class WGDown extends Module {
     const { channels, fuse = 'conv', gate, gateHidden } = config;
     checkInteger('WGDown', 'channels', channels);
     checkFuse('WGDown', fuse);
+    this.#transform = checkWaveletOptions('WGDown', config);
     this.gate = this.child('gate', new WaveletGate({ channels, bandChannels: channels, gate, gateHidden }));
     this.fuse =
       fuse === 'conv'
@@ -33,15 +38,15 @@ export class WGDown extends Module {
   }
 
   /**
-   * @param x `[N, H, W, C]`, H and W even. Borrowed.
-   * @returns `[N, H/2, W/2, C]`. Owned by the caller.
+   * @param x `[N, H, W, C]`, of any size. Borrowed.
+   * @returns `[N, H', W', C]`, owned by the caller: with periodization ceil(H/2) and ceil(W/2), else as `dwt2d`.
    * @throws {ShapeError}
    */
   forward(x: Tensor4D): Tensor4D {
     this.#check(x);
     return tf.tidy(() => {
-      const gated = applyGates(packedDwt(x), this.gate.forward(x)); // [N, H/2, W/2, 4C]
-      return this.fuse ? this.fuse.forward(gated) : (tf.addN(tf.split(gated, 4, 3)) as Tensor4D); // [N, H/2, W/2, C]
+      const gated = applyGates(packedTransform(x, this.#transform), this.gate.forward(x)); // [N, H', W', 4C]
+      return this.fuse ? this.fuse.forward(gated) : (tf.addN(tf.split(gated, 4, 3)) as Tensor4D); // [N, H', W', C]
     });
   }
 
@@ -58,24 +63,20 @@ export class WGDown extends Module {
 
   /**
    * Multiply-accumulates of the linear layers and the convolution for one sample of this input size.
-   * @throws {ArgumentError} on an odd size.
+   * @throws {ArgumentError}
    */
   macs(height: number, width: number): number {
-    checkEven('height', height);
-    checkEven('width', width);
-    return this.gate.macs() + (this.fuse?.macs(height / 2, width / 2) ?? 0);
+    checkInteger('WGDown.macs', 'height', height);
+    checkInteger('WGDown.macs', 'width', width);
+    const { wavelet, mode } = this.#transform;
+    const halved = (length: number) => bandLength(length, filterLength(wavelet), mode);
+    return this.gate.macs() + (this.fuse?.macs(halved(height), halved(width)) ?? 0);
   }
 
   #check(x: Tensor4D): void {
     const { channels } = this.config;
     checkShape('WGDown', 'x', x, ['N', 'H', 'W', channels]);
-    if (x.shape[1] % 2 !== 0 || x.shape[2] % 2 !== 0) {
-      throw new ShapeError('WGDown', 'x', `[N, even, even, ${channels}]`, x.shape);
-    }
+    const [, h, w] = x.shape;
+    if (h === 0 || w === 0) throw new ShapeError('WGDown', 'x', `[N, H >= 1, W >= 1, ${channels}]`, x.shape);
   }
-}
-
-function checkEven(argument: string, size: number): void {
-  checkInteger('WGDown.macs', argument, size);
-  if (size % 2 !== 0) throw new ArgumentError('WGDown.macs', argument, 'even', size);
 }

@@ -1,8 +1,13 @@
 import { foldIn, normal, randomKey } from '@sd/core';
+import type { Conv2d } from '@sd/nn';
 import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { type PlainWeights, plainGates, plainWGDown, plainWGUp } from './plain-reference';
+import { dwt2d } from './dwt2d';
+import { idwt2d } from './idwt2d';
+import type { ExtensionMode } from './wavelet';
+import type { WaveletName } from './wavelet-name';
 import type { GateKind } from './wavelet-gate';
 import type { FuseKind, WGConfig } from './wg-config';
 import { WGDown } from './wg-down';
@@ -76,6 +81,44 @@ describeBackends(['cpu', 'wasm'], () => {
       tf.dispose([value, grads]);
     });
   });
+
+  test.each([
+    ['db2', 'periodization', [3, 4]],
+    ['bior4.4', 'periodization', [3, 4]],
+    ['haar', 'reflect', [3, 4]],
+    ['sym3', 'symmetric', [5, 6]],
+  ] as const)(
+    'with %s and %s, of an odd size, they are the transform between gates and convolution',
+    async (wavelet, mode, half) => {
+      const config = { channels: 8, wavelet, mode };
+      const x = random('x', [2, 5, 8, 8]);
+      const down = withLargeWeights(new WGDown(config));
+      const { ll, lh, hl, hh } = dwt2d(x, { wavelet, mode });
+      const gate = (t: tf.Tensor4D, gates: tf.Tensor) => tf.mul(t, tf.reshape(gates, [2, 1, 1, t.shape[3]]));
+      const gated = gate(tf.concat([ll, lh, hl, hh], 3), down.gates(x)) as tf.Tensor4D;
+      const small = await expectTensors(1, () => down.forward(x));
+      expect(small.shape).toEqual([2, ...half, 8]);
+      await expect(small).toBeAllclose((down.fuse as Conv2d).forward(gated));
+
+      const up = withLargeWeights(new WGUp(config));
+      const chunks = tf.split(gate(small, up.gates(small)), 4, 3) as tf.Tensor4D[];
+      const large = await expectTensors(1, () => up.forward(small, { size: [5, 8] }));
+      const bands = { ll: chunks[0], lh: chunks[1], hl: chunks[2], hh: chunks[3] };
+      await expect(large).toBeAllclose(up.fuse.forward(idwt2d(bands, { wavelet, mode, size: [5, 8] })));
+      expect(up.forward(small).shape).toEqual([2, 6, 8, 8]);
+
+      const plain = { channels: 8 };
+      expect([down.parameterCount, up.parameterCount]).toEqual([
+        new WGDown(plain).parameterCount,
+        new WGUp(plain).parameterCount,
+      ]);
+      expect(down.macs(5, 8)).toBe(down.gate.macs() + 32 * 8 * half[0] * half[1]);
+      expect(up.macs(half[0], half[1])).toBe(up.gate.macs() + 2 * 8 * 6 * 8);
+      await expectTensors(0, () =>
+        expectGradient((t) => up.forward(down.forward(t as tf.Tensor4D)), x, { directions: 1 }),
+      );
+    },
+  );
 
   test('a gate forced open passes its band alone: WGDown by a sum is then that band', async () => {
     const module = withLargeWeights(new WGDown({ channels: 4, fuse: 'sum', gate: 'band', gateHidden: 1 }));
@@ -180,17 +223,29 @@ describe('wrong arguments are named', () => {
       `[ArgumentError: WaveletGate: gate must be "channel" or "band", got "pixel"]`,
     );
   });
+  test('of the transform', () => {
+    for (const make of [(config: WGConfig) => new WGDown(config), (config: WGConfig) => new WGUp(config)]) {
+      expect(() => make({ channels: 8, wavelet: 'db' as WaveletName })).toThrow(/^WG(Down|Up): wavelet must be one of/);
+      expect(() => make({ channels: 8, mode: 'wrap' as ExtensionMode })).toThrow(/^WG(Down|Up): mode must be one of/);
+    }
+  });
   test('of forward and gates', () => {
     const [down, up] = [new WGDown({ channels: 8 }), new WGUp({ channels: 8 })];
     expect(() => down.forward(zeros(1, 4, 4, 4))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: WGDown: x must be [N, H, W, 8], got [1, 4, 4, 4]]`,
     );
-    expect(() => down.forward(zeros(1, 4, 5, 8))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: WGDown: x must be [N, even, even, 8], got [1, 4, 5, 8]]`,
+    expect(() => down.forward(zeros(1, 0, 4, 8))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: WGDown: x must be [N, H >= 1, W >= 1, 8], got [1, 0, 4, 8]]`,
     );
-    expect(() => down.gates(zeros(1, 3, 4, 8))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: WGDown: x must be [N, even, even, 8], got [1, 3, 4, 8]]`,
+    expect(() => down.gates(zeros(1, 3, 0, 8))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: WGDown: x must be [N, H >= 1, W >= 1, 8], got [1, 3, 0, 8]]`,
     );
+    expect(() => up.forward(zeros(1, 4, 4, 8), { size: [6, 8] })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: WGUp: size must be [7 or 8, 7 or 8], got [6, 8]]`,
+    );
+    expect(() =>
+      new WGUp({ channels: 8, wavelet: 'db4', mode: 'zero' }).forward(zeros(1, 3, 4, 8)),
+    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: WGUp: x must be [N, H >= 4, W >= 4, C], got [1, 3, 4, 8]]`);
     expect(() => up.forward(zeros(1, 4, 4, 4))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: WGUp: x must be [N, H, W, 8], got [1, 4, 4, 4]]`,
     );
@@ -200,8 +255,8 @@ describe('wrong arguments are named', () => {
   });
   test('of macs', () => {
     const [down, up] = [new WGDown({ channels: 8 }), new WGUp({ channels: 8 })];
-    expect(() => down.macs(7, 8)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: WGDown.macs: height must be even, got 7]`,
+    expect(() => down.macs(7.5, 8)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: WGDown.macs: height must be an integer >= 1, got 7.5]`,
     );
     expect(() => down.macs(8, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: WGDown.macs: width must be an integer >= 1, got 0]`,
