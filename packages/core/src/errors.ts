@@ -17,7 +17,7 @@ export class ShapeError extends SpectralDiffusionError {
   override readonly name = 'ShapeError';
 
   constructor(operation: string, argument: string, expected: string, actual: readonly (number | null)[]) {
-    super(`${operation}: ${argument} must be ${expected}, got [${actual.join(', ')}]`);
+    super(`${operation}: ${argument} must be ${expected}, got [${actual.map(String).join(', ')}]`);
   }
 }
 

@@ -161,10 +161,10 @@ describe('wrong arguments are named', () => {
   });
   test('of the input', () => {
     expect(() => new DWT().computeOutputShape([null, 8, 8])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: DWT: input must be [N, H, W, C] with known C, got [, 8, 8]]`,
+      `[ShapeError: DWT: input must be [N, H, W, C] with known C, got [null, 8, 8]]`,
     );
     expect(() => new IDWT().computeOutputShape([null, 8, 8, 6])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: IDWT: input must be [N, H, W, 4C], got [, 8, 8, 6]]`,
+      `[ShapeError: IDWT: input must be [N, H, W, 4C], got [null, 8, 8, 6]]`,
     );
     expect(() => new WGUp().build([null, 8, 8, 6])).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: WGUp: channels must be divisible by 4, got 6]`,
