@@ -1,5 +1,5 @@
-import type { WaveletOptions } from '../wavelet';
 import { inverseSize, type Size } from '../inverse-size';
+import type { WaveletOptions } from '../wavelet';
 
 type Unknown = number | null;
 
