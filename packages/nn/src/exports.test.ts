@@ -21,6 +21,7 @@ test('the public names are these', () => {
       "StateDictError",
       "TensorBuffer",
       "averagePool2x",
+      "checkpointed",
       "dropout",
       "gelu",
       "groupNorm",

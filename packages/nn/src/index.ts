@@ -1,5 +1,6 @@
 export { scaledDotProductAttention } from './attention';
 export { BatchNorm2d, type BatchNorm2dConfig, type BatchNorm2dOptions } from './batch-norm-2d';
+export { checkpointed } from './checkpointed';
 export { Conv2d, type Conv2dConfig, type Padding } from './conv2d';
 export { dropout } from './dropout';
 export { Embedding, type EmbeddingConfig } from './embedding';

@@ -8,39 +8,44 @@ export type AttentionBlockConfig = {
   readonly channels: number;
   /** Divides the channels. */
   readonly heads: number;
-  readonly groups: number;
+  /** Groups of the normalization, or none of it. */
+  readonly groups: number | 'none';
+  readonly eps: number;
+  /** The sum is divided by it. Default 1. */
+  readonly outputScale?: number;
 };
 
 /**
- * Self-attention over all pixels, with a residual: x + proj_out(attention(qkv(GN(x)))).
+ * Self-attention over all pixels, with a residual: (x + proj_out(attention(qkv(GN(x))))) / outputScale.
  *
  * The 3C channels of qkv are ordered per head, [q, k, v] of the first head first: LDM's `QKVAttentionLegacy`.
  * State: `norm`, `qkv` and `proj_out` (1-D convolutions, `[out, in, 1]`), as `openaimodel.AttentionBlock`.
  */
 export class AttentionBlock extends Module {
-  readonly norm: GroupNorm;
+  readonly norm: GroupNorm | undefined;
   readonly qkv: Linear;
   readonly projOut: Linear;
 
   constructor(readonly config: AttentionBlockConfig) {
     super();
-    const { channels, groups } = config;
+    const { channels, groups, eps } = config;
     const linear = { inFeatures: channels, weightShape: 'conv1d' } as const;
-    this.norm = this.child('norm', new GroupNorm({ channels, groups, eps: 1e-5 }));
+    if (groups !== 'none') this.norm = this.child('norm', new GroupNorm({ channels, groups, eps }));
     this.qkv = this.child('qkv', new Linear({ ...linear, outFeatures: 3 * channels }));
     this.projOut = this.child('proj_out', new Linear({ ...linear, outFeatures: channels, init: zeros }));
   }
 
   /** @param x `[N, H, W, C]`. Borrowed. @returns the same shape. Owned by the caller. @throws {ShapeError} */
   forward(x: Tensor4D): Tensor4D {
-    const { channels, heads } = this.config;
+    const { channels, heads, outputScale = 1 } = this.config;
     return tf.tidy(() => {
-      const rows = tf.reshape(this.norm.forward(x), [-1, channels]) as Tensor2D; // [N H W, C]
+      const rows = tf.reshape(this.norm ? this.norm.forward(x) : x, [-1, channels]) as Tensor2D; // [N H W, C]
       const qkv = projectParts(rows, weightOf(this.qkv), biasOf(this.qkv), 3 * heads); // 3 heads of [N H W, D]
       const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
       const attended = attendPerHead(part(0), part(1), part(2), x.shape[0]);
       const y = joinParts(attended, weightOf(this.projOut), biasOf(this.projOut)); // [N H W, C]
-      return tf.add(x, tf.reshape(y, x.shape));
+      const sum = tf.add(x, tf.reshape(y, x.shape)) as Tensor4D;
+      return outputScale === 1 ? sum : (tf.div(sum, outputScale) as Tensor4D);
     });
   }
 

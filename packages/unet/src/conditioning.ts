@@ -4,11 +4,13 @@ import type { Tensor, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core
 
 /** What every layer of a forward pass may see beside its input. All tensors borrowed. */
 export type Conditioning = {
-  /** SiLU of the time embedding, `[N, 4 modelChannels]`, or one row for the whole batch. */
+  /** SiLU of the time embedding, `[N, timeEmbeddingDim]`, or one row for the whole batch. */
   readonly embedding: Tensor2D;
   /** `[N, tokens, contextDim]`. */
   readonly context?: Tensor3D;
   readonly dropoutKey?: RandomKey;
+  /** Keep no intermediate tensors of layers for the backward pass. */
+  readonly checkpointing?: boolean;
   /** The layer's name in the state dict. */
   readonly name: string;
   /** Where to leave what the caller asked to see. */

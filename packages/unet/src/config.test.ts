@@ -29,10 +29,21 @@ test('fills in the defaults', () => {
     useSpatialTransformer: false,
     transformerDepth: 1,
     contextLength: 77,
+    useLinearProjection: false,
+    onlyCrossAttention: false,
+    middleBlock: 'attention',
+    middleScale: 1,
+    classEmbedding: 'none',
+    timeEmbeddingDim: 128,
+    flipSinToCos: true,
+    freqShift: 0,
+    centerInput: false,
     useScaleShiftNorm: false,
     resblockUpdown: false,
+    downsamplePadding: 1,
     dropout: 0,
     legacy: true,
+    normEps: 1e-5,
     resample: 'conv',
     wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 4 },
   });
@@ -47,10 +58,46 @@ test('numHeadChannels wins over numHeads', () => {
   expect(middleBlock.layers[1]).toMatchObject({ kind: 'attention', channels: 64, heads: 4 });
 });
 
+test('a width need not be an integer multiple, where it is an integer', () => {
+  const { outWidth, middleBlock } = planUNet(resolveUNetConfig({ ...valid, channelMult: [1, 1.5] }));
+  expect(outWidth).toBe(32);
+  expect(middleBlock.layers[0]).toMatchObject({ outChannels: 48 });
+});
+
+test('what is by level is taken by level, and the middle block has the last', () => {
+  const byLevel: UNetConfig = {
+    ...valid,
+    useSpatialTransformer: true,
+    contextDim: 8,
+    attentionResolutions: [1, 2],
+    numResBlocks: [1, 2],
+    numHeads: [2, 4],
+    transformerDepth: [3, 1],
+    onlyCrossAttention: [false, true],
+    resblockUpdown: { down: [true, false], up: [false, false] },
+  };
+  const resolved = resolveUNetConfig(byLevel);
+  const { inputBlocks, middleBlock, outputBlocks } = planUNet(resolved);
+  const kinds = (blocks: typeof inputBlocks) => blocks.map(({ layers }) => layers.map(({ kind }) => kind).join(' '));
+  expect(kinds(inputBlocks)).toEqual(['conv', 'res transformer', 'res', 'res transformer', 'res transformer']);
+  expect(kinds(outputBlocks)).toEqual([
+    'res transformer',
+    'res transformer',
+    'res transformer up',
+    'res transformer',
+    'res transformer',
+  ]);
+  expect(inputBlocks[1].layers[1]).toMatchObject({ heads: 2, depth: 3, onlyCrossAttention: false });
+  expect(inputBlocks[2].layers[0]).toMatchObject({ resample: 'down' });
+  expect(inputBlocks[3].layers[1]).toMatchObject({ heads: 4, depth: 1, onlyCrossAttention: true });
+  expect(middleBlock.layers[1]).toMatchObject({ heads: 4, depth: 1, onlyCrossAttention: false });
+  expect(resolveUNetConfig(JSON.parse(JSON.stringify(resolved)) as UNetConfig)).toEqual(resolved);
+});
+
 describe('refuses', () => {
   test('fields that it does not know', () => {
     refused({ model_channels: 32 }).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: UNetConfig: field must be one of imageSize, inChannels, outChannels, modelChannels, channelMult, numResBlocks, attentionResolutions, numHeads, numHeadChannels, useSpatialTransformer, transformerDepth, contextDim, contextLength, numClasses, useScaleShiftNorm, resblockUpdown, dropout, legacy, normGroups, resample, wavelet, got "model_channels"]`,
+      `[ArgumentError: UNetConfig: field must be one of imageSize, inChannels, outChannels, modelChannels, channelMult, numResBlocks, attentionResolutions, numHeads, numHeadChannels, useSpatialTransformer, transformerDepth, contextDim, contextLength, useLinearProjection, onlyCrossAttention, middleBlock, middleAttentionGroups, middleScale, classEmbedding, numClasses, classEmbeddingDim, additionTimeDim, timeConditionDim, timeEmbeddingDim, flipSinToCos, freqShift, centerInput, useScaleShiftNorm, resblockUpdown, downsamplePadding, dropout, legacy, normGroups, normEps, resample, wavelet, got "model_channels"]`,
     );
     refused({ resample: 'wavelet', wavelet: { hidden: 4 } }).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: UNetConfig.wavelet: field must be one of fuse, gate, gateHidden, got "hidden"]`,
@@ -73,8 +120,20 @@ describe('refuses', () => {
     refused({ channelMult: 2 }).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: UNetConfig: channelMult must be a list of integers, got 2]`,
     );
-    refused({ channelMult: [1, 1.5] }).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: UNetConfig: channelMult must be an integer >= 1, got 1.5]`,
+    refused({ channelMult: [1, 1.03] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: channelMult must be multiples of 32 modelChannels that are integers >= 1, got [1, 1.03]]`,
+    );
+    refused({ freqShift: 16 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: freqShift must be a number in [0, 16) for 32 channels, got 16]`,
+    );
+    refused({ normEps: 0 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: normEps must be a positive number, got 0]`,
+    );
+    refused({ middleScale: -1 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: middleScale must be a positive number, got -1]`,
+    );
+    refused({ middleAttentionGroups: 'all' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: middleAttentionGroups must be an integer >= 1, got "all"]`,
     );
     refused({ dropout: 1 }).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: UNetConfig: dropout must be a probability in [0, 1), got 1]`,
@@ -85,6 +144,15 @@ describe('refuses', () => {
   });
 
   test('choices that are none', () => {
+    refused({ middleBlock: 'res' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: middleBlock must be 'attention' or 'plain' or 'none', got "res"]`,
+    );
+    refused({ downsamplePadding: 2 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: downsamplePadding must be 0 or 1, got 2]`,
+    );
+    refused({ flipSinToCos: 1 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: flipSinToCos must be true or false, got 1]`,
+    );
     refused({ resblockUpdown: 'yes' }).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: UNetConfig: resblockUpdown must be true or false, got "yes"]`,
     );
@@ -99,6 +167,51 @@ describe('refuses', () => {
     );
     refused({ wavelet: { fuse: 'sum' } }).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: UNetConfig: wavelet must be left out unless resample is 'wavelet', got {"fuse":"sum","gate":"channel","gateHidden":4}]`,
+    );
+  });
+
+  test('lists that do not have one value for each level', () => {
+    refused({ numResBlocks: [1, 2, 3] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numResBlocks must be one value, or one for each of 2 levels, got [1, 2, 3]]`,
+    );
+    refused({ numHeads: [2, 0] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numHeads must be an integer >= 1, got 0]`,
+    );
+    refused({ transformerDepth: [1] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: transformerDepth must be one value, or one for each of 2 levels, got [1]]`,
+    );
+    refused({ onlyCrossAttention: [true, 1] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: onlyCrossAttention must be true or false, got 1]`,
+    );
+    refused({ resblockUpdown: { down: [true, false], up: false } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: resblockUpdown.up must be a list by level, got false]`,
+    );
+    refused({ resblockUpdown: { down: [true, false], up: [true] } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: resblockUpdown.up must be one value, or one for each of 2 levels, got [true]]`,
+    );
+    refused({ resblockUpdown: { downs: [true, false] } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig.resblockUpdown: field must be one of down, up, got "downs"]`,
+    );
+  });
+
+  test('class embeddings without their fields, and fields without their class embedding', () => {
+    refused({ classEmbedding: 'text' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: classEmbedding must be 'none' or 'index' or 'timestep' or 'projection' or 'text-time' or 'identity', got "text"]`,
+    );
+    refused({ classEmbedding: 'index' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numClasses must be given with classEmbedding 'index', got undefined]`,
+    );
+    refused({ classEmbedding: 'timestep', numClasses: 3 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: numClasses must be left out with classEmbedding 'timestep', got 3]`,
+    );
+    refused({ classEmbedding: 'projection' }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: classEmbeddingDim must be given with classEmbedding 'projection', got undefined]`,
+    );
+    refused({ classEmbedding: 'text-time', classEmbeddingDim: 8 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: additionTimeDim must be given with classEmbedding 'text-time', got undefined]`,
+    );
+    refused({ additionTimeDim: 8 }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNetConfig: additionTimeDim must be left out with classEmbedding 'none', got 8]`,
     );
   });
 

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 test('the public names', async () => {
   expect(Object.keys(await import('./index')).sort()).toMatchInlineSnapshot(`
     [
+      "ClassEmbedder",
+      "UNET_CONFIG_FIELDS",
       "UNet",
       "countMacs",
       "countParameters",
@@ -10,6 +12,7 @@ test('the public names', async () => {
       "featureShapes",
       "presets",
       "timestepEmbedding",
+      "unetConfigFromDiffusers",
       "unetConfigFromLdm",
     ]
   `);

@@ -1,8 +1,11 @@
-export type { UNetConfig, WaveletConfig } from './config';
+export type { Labels, TextTimeCondition } from './class-conditioning';
+export { ClassEmbedder, type ClassEmbedderConfig } from './class-embedder';
+export { type ResblockUpdown, UNET_CONFIG_FIELDS, type UNetConfig, type WaveletConfig } from './config';
 export { type CountMacsOptions, countMacs, countParameters } from './counts';
+export { type FromDiffusersOptions, unetConfigFromDiffusers } from './diffusers-config';
 export { type FeatureShape, featureShapes } from './feature-shapes';
 export { unetConfigFromLdm } from './ldm-config';
 export { defaultNormGroups } from './norm-groups';
 export { type PresetName, presets } from './presets';
-export { timestepEmbedding } from './timestep-embedding';
+export { type TimestepEmbeddingOptions, timestepEmbedding } from './timestep-embedding';
 export { type Features, type Gates, type Timesteps, UNet, type UNetForwardOptions } from './unet';

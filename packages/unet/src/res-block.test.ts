@@ -14,6 +14,7 @@ const base: ResBlockConfig = {
   outGroups: 2,
   dropout: 0,
   useScaleShiftNorm: false,
+  normEps: 1e-5,
   resample: 'conv',
   wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 2 },
 };

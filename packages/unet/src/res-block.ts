@@ -6,20 +6,25 @@ import { type Conditioning, within } from './conditioning';
 import type { ResolvedUNetConfig } from './config';
 import { createInnerResampler, type Direction, type Resampler, tapGates } from './resampler';
 
-export type ResBlockConfig = Pick<ResolvedUNetConfig, 'dropout' | 'useScaleShiftNorm' | 'resample' | 'wavelet'> & {
+export type ResBlockConfig = Pick<
+  ResolvedUNetConfig,
+  'dropout' | 'useScaleShiftNorm' | 'normEps' | 'resample' | 'wavelet'
+> & {
   readonly inChannels: number;
   readonly outChannels: number;
   /** Width of the time embedding. */
   readonly embeddingChannels: number;
   readonly inGroups: number;
   readonly outGroups: number;
+  /** The sum is divided by it. Default 1. */
+  readonly outputScale?: number;
   /** Halve or double the size between the first activation and the first convolution (`resblock_updown`). */
   readonly direction?: Direction;
 };
 
 /**
  * Residual block with the time embedding e (already through its SiLU):
- *   h = conv(SiLU(GN(x))) + W e;  y = skip(x) + conv(dropout(SiLU(GN(h)))),
+ *   h = conv(SiLU(GN(x))) + W e;  y = (skip(x) + conv(dropout(SiLU(GN(h))))) / outputScale,
  * or, with scale-shift norm, [scale, shift] = W e and SiLU(GN(h) (1 + scale) + shift) instead.
  * The last convolution starts at zero; skip is a 1x1 convolution where the channels change.
  *
@@ -39,11 +44,9 @@ export class ResBlock extends Module {
   constructor(readonly config: ResBlockConfig) {
     super();
     const { inChannels, outChannels, embeddingChannels, inGroups, outGroups, direction, useScaleShiftNorm } = config;
+    const { normEps: eps } = config;
     const conv = { outChannels, kernel: 3, pad: 1 };
-    this.inNorm = this.child(
-      'in_layers.0',
-      new GroupNorm({ channels: inChannels, groups: inGroups, eps: 1e-5, silu: true }),
-    );
+    this.inNorm = this.child('in_layers.0', new GroupNorm({ channels: inChannels, groups: inGroups, eps, silu: true }));
     this.inConv = this.child('in_layers.2', new Conv2d({ ...conv, inChannels }));
     if (direction) {
       this.hUpd = this.child('h_upd', createInnerResampler(direction, inChannels, config));
@@ -53,7 +56,7 @@ export class ResBlock extends Module {
     this.embedding = this.child('emb_layers.1', new Linear({ inFeatures: embeddingChannels, outFeatures }));
     this.outNorm = this.child(
       'out_layers.0',
-      new GroupNorm({ channels: outChannels, groups: outGroups, eps: 1e-5, silu: !useScaleShiftNorm }),
+      new GroupNorm({ channels: outChannels, groups: outGroups, eps, silu: !useScaleShiftNorm }),
     );
     this.outConv = this.child('out_layers.3', new Conv2d({ ...conv, inChannels: outChannels, init: zeros }));
     if (inChannels !== outChannels) {
@@ -66,14 +69,15 @@ export class ResBlock extends Module {
    * @returns `[N, H', W', outChannels]`, H and W halved or doubled with a direction. Owned by the caller.
    */
   forward(x: Tensor4D, conditioning: Conditioning): Tensor4D {
-    const { dropout: rate } = this.config;
+    const { dropout: rate, outputScale = 1 } = this.config;
     const { embedding, dropoutKey, name, taps } = conditioning;
     const { y, gates } = tf.tidy(() => {
       const { resized, residual, gates } = this.#resize(this.inNorm.forward(x), x, conditioning);
       let h = this.#withEmbedding(this.inConv.forward(resized), embedding);
       if (dropoutKey && rate > 0) h = dropout(h, rate, foldIn(dropoutKey, name));
       h = this.outConv.forward(h);
-      return { y: tf.add(this.skip ? this.skip.forward(residual) : residual, h) as Tensor4D, gates };
+      const sum = tf.add(this.skip ? this.skip.forward(residual) : residual, h) as Tensor4D;
+      return { y: outputScale === 1 ? sum : (tf.div(sum, outputScale) as Tensor4D), gates };
     });
     Object.assign(taps?.gates ?? {}, gates); // not before: the tidy frees what it does not return
     return y;

@@ -14,21 +14,24 @@ export type Resampler = Module & {
   macs(height: number, width: number): number;
 };
 
-type Options = Pick<ResolvedUNetConfig, 'resample' | 'wavelet'>;
+type InnerOptions = Pick<ResolvedUNetConfig, 'resample' | 'wavelet'>;
+type Options = InnerOptions & Pick<ResolvedUNetConfig, 'downsamplePadding'>;
 
 /** Between two levels: LDM's convolutional Downsample and Upsample, or the wavelet-gated module in their place. */
 export function createResampler(direction: Direction, channels: number, options: Options): Resampler {
   if (options.resample === 'wavelet') return createWavelet(direction, channels, options);
-  return direction === 'down' ? new Downsample({ channels }) : new Upsample({ channels });
+  return direction === 'down'
+    ? new Downsample({ channels, pad: options.downsamplePadding })
+    : new Upsample({ channels });
 }
 
 /** Inside a residual block (`h_upd`, `x_upd`): LDM has no parameters there. */
-export function createInnerResampler(direction: Direction, channels: number, options: Options): Resampler {
+export function createInnerResampler(direction: Direction, channels: number, options: InnerOptions): Resampler {
   if (options.resample === 'wavelet') return createWavelet(direction, channels, options);
   return direction === 'down' ? new AveragePool() : new NearestUpsample();
 }
 
-function createWavelet(direction: Direction, channels: number, { wavelet }: Options): Resampler {
+function createWavelet(direction: Direction, channels: number, { wavelet }: InnerOptions): Resampler {
   const gateHidden = wavelet.gateHidden === 'half' ? channels / 2 : wavelet.gateHidden;
   const config = { channels, fuse: wavelet.fuse, gate: wavelet.gate, gateHidden };
   return direction === 'down' ? new WGDown(config) : new WGUp(config);

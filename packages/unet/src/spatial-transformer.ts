@@ -1,6 +1,6 @@
 import { ArgumentError } from '@sd/core';
-import { Conv2d, GroupNorm, Module, zeros } from '@sd/nn';
-import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { Conv2d, GroupNorm, Linear, Module, zeros } from '@sd/nn';
+import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Conditioning, MacOptions } from './conditioning';
 import { TransformerBlock } from './transformer-block';
@@ -12,6 +12,10 @@ export type SpatialTransformerConfig = {
   readonly groups: number;
   readonly depth: number;
   readonly contextDim: number;
+  /** Linear layers around the blocks instead of 1x1 convolutions. Default false. */
+  readonly useLinearProjection?: boolean;
+  /** The blocks' self-attention is to the context, too. Default false. */
+  readonly onlyCrossAttention?: boolean;
 };
 
 /**
@@ -20,20 +24,23 @@ export type SpatialTransformerConfig = {
  */
 export class SpatialTransformer extends Module {
   readonly norm: GroupNorm;
-  readonly projIn: Conv2d;
+  readonly projIn: Conv2d | Linear;
   readonly blocks: readonly TransformerBlock[];
-  readonly projOut: Conv2d;
+  readonly projOut: Conv2d | Linear;
 
   constructor(readonly config: SpatialTransformerConfig) {
     super();
-    const { channels, heads, groups, depth, contextDim } = config;
-    const conv = { inChannels: channels, outChannels: channels, kernel: 1 };
+    const { channels, heads, groups, depth, contextDim, useLinearProjection = false, onlyCrossAttention } = config;
+    const projection = (init?: typeof zeros) =>
+      useLinearProjection
+        ? new Linear({ inFeatures: channels, outFeatures: channels, init })
+        : new Conv2d({ inChannels: channels, outChannels: channels, kernel: 1, init });
     this.norm = this.child('norm', new GroupNorm({ channels, groups, eps: 1e-6 })); // not the UNet's 1e-5
-    this.projIn = this.child('proj_in', new Conv2d(conv));
+    this.projIn = this.child('proj_in', projection());
     this.blocks = Array.from({ length: depth }, (_, i) =>
-      this.child(`transformer_blocks.${i}`, new TransformerBlock({ channels, heads, contextDim })),
+      this.child(`transformer_blocks.${i}`, new TransformerBlock({ channels, heads, contextDim, onlyCrossAttention })),
     );
-    this.projOut = this.child('proj_out', new Conv2d({ ...conv, init: zeros }));
+    this.projOut = this.child('proj_out', projection(zeros));
   }
 
   /**
@@ -44,15 +51,18 @@ export class SpatialTransformer extends Module {
     if (!context) throw new ArgumentError('SpatialTransformer', 'context', 'a tensor', context);
     const [n, h, w, c] = x.shape;
     return tf.tidy(() => {
-      let tokens: Tensor3D = tf.reshape(this.projIn.forward(this.norm.forward(x)), [n, h * w, c]); // [N, T, C]
+      const project = (layer: Conv2d | Linear, image: Tensor4D) =>
+        layer.forward(image as Tensor4D & Tensor) as Tensor4D;
+      let tokens: Tensor3D = tf.reshape(project(this.projIn, this.norm.forward(x)), [n, h * w, c]); // [N, T, C]
       for (const block of this.blocks) tokens = block.forward(tokens, context);
-      return tf.add(x, this.projOut.forward(tf.reshape(tokens, x.shape)));
+      return tf.add(x, project(this.projOut, tf.reshape(tokens, x.shape)));
     });
   }
 
   /** Multiply-accumulates for one sample of this size. */
   macs(height: number, width: number, options: MacOptions): number {
     const blocks = this.blocks.reduce((sum, block) => sum + block.macs(height * width, options), 0);
-    return this.projIn.macs(height, width) + blocks + this.projOut.macs(height, width);
+    const projection = height * width * this.projIn.weight.size;
+    return projection + blocks + projection;
   }
 }

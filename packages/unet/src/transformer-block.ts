@@ -9,6 +9,8 @@ export type TransformerBlockConfig = {
   readonly channels: number;
   readonly heads: number;
   readonly contextDim: number;
+  /** The first attention is to the context, too. Default false. */
+  readonly onlyCrossAttention?: boolean;
 };
 
 /**
@@ -25,8 +27,9 @@ export class TransformerBlock extends Module {
 
   constructor(readonly config: TransformerBlockConfig) {
     super();
-    const { channels, heads, contextDim } = config;
-    this.attn1 = this.child('attn1', new CrossAttention({ channels, heads, contextChannels: channels }));
+    const { channels, heads, contextDim, onlyCrossAttention = false } = config;
+    const attn1Channels = onlyCrossAttention ? contextDim : channels;
+    this.attn1 = this.child('attn1', new CrossAttention({ channels, heads, contextChannels: attn1Channels }));
     this.ff = this.child('ff', new FeedForward({ channels }));
     this.attn2 = this.child('attn2', new CrossAttention({ channels, heads, contextChannels: contextDim }));
     this.norm1 = this.child('norm1', new LayerNorm({ features: channels }));
@@ -38,7 +41,7 @@ export class TransformerBlock extends Module {
   forward(x: Tensor3D, context: Tensor3D): Tensor3D {
     return tf.tidy(() => {
       const own = this.norm1.forward(x);
-      const attended = tf.add(x, this.attn1.forward(own, own)) as Tensor3D;
+      const attended = tf.add(x, this.attn1.forward(own, this.config.onlyCrossAttention ? context : own)) as Tensor3D;
       const informed = tf.add(attended, this.attn2.forward(this.norm2.forward(attended), context)) as Tensor3D;
       return tf.add(informed, this.ff.forward(this.norm3.forward(informed)));
     });
@@ -47,6 +50,7 @@ export class TransformerBlock extends Module {
   /** Multiply-accumulates for one sample of this many tokens. */
   macs(tokens: number, { attention, contextLength }: MacOptions): number {
     const { attn1, attn2, ff } = this;
-    return attn1.macs(tokens, tokens, attention) + attn2.macs(tokens, contextLength, attention) + ff.macs(tokens);
+    const attn1Tokens = this.config.onlyCrossAttention ? contextLength : tokens;
+    return attn1.macs(tokens, attn1Tokens, attention) + attn2.macs(tokens, contextLength, attention) + ff.macs(tokens);
   }
 }

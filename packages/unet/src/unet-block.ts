@@ -1,5 +1,5 @@
-import { Conv2d, Module } from '@sd/nn';
-import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { Conv2d, checkpointed, Module } from '@sd/nn';
+import type { Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { AttentionBlock } from './attention-block';
 import { type Conditioning, type Layer, type MacOptions, within } from './conditioning';
 import type { ResolvedUNetConfig } from './config';
@@ -27,10 +27,16 @@ export class UNetBlock extends Module {
     for (const [i, layer] of this.#layers.entries()) {
       const own = within(conditioning, String(i));
       tapGates(layer, h, own);
-      h = layer.forward(h, own);
+      h = this.#isCheckpointed(i, own) ? runCheckpointed(layer, h, own) : layer.forward(h, own);
       if (feature?.after === i && conditioning.taps?.features) conditioning.taps.features[feature.name] = h;
     }
     return h;
+  }
+
+  /** Single convolutions keep only their input anyway; gates leave a layer by the taps, not by its value. */
+  #isCheckpointed(layer: number, { checkpointing = false, taps }: Conditioning): boolean {
+    const { kind } = this.plan.layers[layer];
+    return checkpointing && !taps?.gates && (kind === 'res' || kind === 'attention' || kind === 'transformer');
   }
 
   /** Multiply-accumulates for one sample of this input size, and the size of the output. */
@@ -45,32 +51,35 @@ export class UNetBlock extends Module {
   }
 }
 
+function runCheckpointed(layer: Layer, x: Tensor4D, conditioning: Conditioning): Tensor4D {
+  const parameters = layer.parameters().values();
+  const { embedding, context } = conditioning;
+  if (!context) {
+    const forward = (h: Tensor4D, e: Tensor2D) => layer.forward(h, { ...conditioning, embedding: e });
+    return checkpointed(forward, [x, embedding], parameters);
+  }
+  const forward = (h: Tensor4D, e: Tensor2D, c: Tensor3D) =>
+    layer.forward(h, { ...conditioning, embedding: e, context: c });
+  return checkpointed(forward, [x, embedding, context], parameters);
+}
+
 function createLayer(plan: LayerPlan, config: ResolvedUNetConfig): Layer {
-  const { modelChannels, transformerDepth: depth, contextDim } = config;
   switch (plan.kind) {
     case 'conv':
       return new Conv2d({ inChannels: plan.inChannels, outChannels: plan.outChannels, kernel: 3, pad: 1 });
     case 'res': {
-      const { inChannels, outChannels, inGroups, outGroups, resample: direction } = plan;
-      const { dropout, useScaleShiftNorm, resample, wavelet } = config;
-      return new ResBlock({
-        inChannels,
-        outChannels,
-        embeddingChannels: 4 * modelChannels,
-        inGroups,
-        outGroups,
-        dropout,
-        useScaleShiftNorm,
-        resample,
-        wavelet,
-        ...(direction ? { direction } : {}),
-      });
+      const { kind: _, resample: direction, ...sizes } = plan;
+      const { timeEmbeddingDim: embeddingChannels, dropout, useScaleShiftNorm, normEps, resample, wavelet } = config;
+      const own = { embeddingChannels, dropout, useScaleShiftNorm, normEps, resample, wavelet };
+      return new ResBlock({ ...sizes, ...own, ...(direction ? { direction } : {}) });
     }
     case 'attention': {
-      const { channels, heads, groups } = plan;
-      return contextDim === undefined
-        ? new AttentionBlock({ channels, heads, groups })
-        : new SpatialTransformer({ channels, heads, groups, depth, contextDim });
+      const { kind: _, ...sizes } = plan;
+      return new AttentionBlock({ ...sizes, eps: config.normEps });
+    }
+    case 'transformer': {
+      const { kind: _, ...sizes } = plan;
+      return new SpatialTransformer({ ...sizes, useLinearProjection: config.useLinearProjection });
     }
     default:
       return createResampler(plan.kind, plan.channels, config);

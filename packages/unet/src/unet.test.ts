@@ -231,6 +231,7 @@ describeBackends(['cpu', 'wasm'], () => {
       const state = await new UNet({ ...LITE, inChannels: 4 }).stateDict();
       expect(() => new UNet(SD).loadStateDict(state)).toThrowErrorMatchingInlineSnapshot(`
         [StateDictError: UNet.loadStateDict: the state dict is not of this architecture
+          nearest names: CompVis latent-diffusion, 124 of 132
           8 missing: input_blocks.2.0.gate.0.weight, input_blocks.2.0.gate.2.weight, input_blocks.2.0.fuse.weight, input_blocks.2.0.fuse.bias, output_blocks.1.2.gate.0.weight, output_blocks.1.2.gate.2.weight, output_blocks.1.2.fuse.weight, output_blocks.1.2.fuse.bias
           4 unexpected: input_blocks.2.0.op.weight, input_blocks.2.0.op.bias, output_blocks.1.2.conv.weight, output_blocks.1.2.conv.bias
           1 of another shape: input_blocks.0.0.weight expected [8, 3, 3, 3], got [8, 4, 3, 3]]

@@ -5,36 +5,18 @@ import {
   downsampleFactor,
 } from '@sd/autoencoder';
 import { SpectralDiffusionError } from '@sd/core';
-import { countParameters, type UNetConfig, presets as unetPresets, type WaveletConfig } from '@sd/unet';
+import {
+  countParameters,
+  UNET_CONFIG_FIELDS,
+  type UNetConfig,
+  presets as unetPresets,
+  type WaveletConfig,
+} from '@sd/unet';
 import type { Mistake } from './mistakes';
 import { withSuggestion } from './nearest';
 
 // Complete, or the types do not fit: the packages check values, but can suggest no name.
 const WAVELET_KEYS: Readonly<Record<keyof WaveletConfig, true>> = { fuse: true, gate: true, gateHidden: true };
-const UNET_KEYS: Readonly<Record<keyof UNetConfig, true>> = {
-  imageSize: true,
-  inChannels: true,
-  outChannels: true,
-  modelChannels: true,
-  channelMult: true,
-  numResBlocks: true,
-  attentionResolutions: true,
-  numHeads: true,
-  numHeadChannels: true,
-  useSpatialTransformer: true,
-  transformerDepth: true,
-  contextDim: true,
-  contextLength: true,
-  numClasses: true,
-  useScaleShiftNorm: true,
-  resblockUpdown: true,
-  dropout: true,
-  legacy: true,
-  normGroups: true,
-  resample: true,
-  wavelet: true,
-};
-
 /** Every key of a configuration of that kind is required, so a preset has them all. */
 const AUTOENCODER_KEYS = {
   kl: Object.keys(autoencoderPresets['kl-f8']),
@@ -78,7 +60,7 @@ function resolveUNet(path: readonly string[], unet: unknown): Resolved<UNetConfi
   if (!isRecord(unet)) return {};
   const { wavelet } = unet;
   const unknown = [
-    ...unknownKeys(path, unet, Object.keys(UNET_KEYS)),
+    ...unknownKeys(path, unet, UNET_CONFIG_FIELDS),
     ...(isRecord(wavelet) ? unknownKeys([...path, 'wavelet'], wavelet, Object.keys(WAVELET_KEYS)) : []),
   ];
   return written(path, unet, unknown, countParameters);
@@ -145,9 +127,9 @@ function oneModelMistakes(
 }
 
 function fitMistakes(path: readonly string[], config: UNetConfig, latent: LatentShape | undefined): Mistake[] {
-  const { imageSize, inChannels, outChannels, useSpatialTransformer, numClasses } = config;
+  const { imageSize, inChannels, outChannels, useSpatialTransformer, numClasses, classEmbedding = 'none' } = config;
   const messages: string[] = [];
-  if (useSpatialTransformer || numClasses !== undefined) {
+  if (useSpatialTransformer || numClasses !== undefined || classEmbedding !== 'none') {
     messages.push('it needs a condition, but this command trains and samples unconditional models');
   }
   if (outChannels !== inChannels) messages.push(`outChannels is ${outChannels}, but must be inChannels, ${inChannels}`);

@@ -181,7 +181,7 @@ function describeModel(
     modelChannels,
     channelMult,
     numResBlocks,
-  }: { modelChannels: number; channelMult: readonly number[]; numResBlocks: number },
+  }: { modelChannels: number; channelMult: readonly number[]; numResBlocks: number | readonly number[] },
 ): string {
   const widths = channelMult.map((multiplier) => modelChannels * multiplier).join(', ');
   const what = {
@@ -189,5 +189,5 @@ function describeModel(
     lite: 'the same, narrower, trained alone',
     sd: 'narrow with wavelet gates, distilled with spectrum-aware losses',
   }[name];
-  return `${what}: widths ${widths}, ${numResBlocks} residual block${numResBlocks > 1 ? 's' : ''} a level`;
+  return `${what}: widths ${widths}, ${numResBlocks} residual block${numResBlocks === 1 ? '' : 's'} a level`;
 }

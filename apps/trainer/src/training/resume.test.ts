@@ -244,6 +244,7 @@ describeBackends(['wasm'], () => {
       });
       expect(await resume()).toMatchInlineSnapshot(`
         "FOLDER/refused/teacher/checkpoint.safetensors: UNet.loadStateDict: the state dict is not of this architecture
+          nearest names: CompVis latent-diffusion, 127 of 128
           1 missing: out.2.bias
           1 unexpected: out.2.biass"
       `);
