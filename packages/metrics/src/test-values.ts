@@ -1,5 +1,5 @@
 // Values for this package's tests; no part of the package.
-import { readSafetensors, type StateDict, toFloat64 } from '@sd/checkpoint';
+import { float32View, readSafetensors, type StateDict, type TensorView, toFloat64 } from '@sd/checkpoint';
 import { normalArray, randomKey } from '@sd/core';
 import { golden } from '@sd/testing';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
@@ -44,4 +44,39 @@ export function randomRows(seed: number, count: number, dimension: number, scale
 
 export function someRows({ values, dimension }: FeatureRows, start: number, count: number): FeatureRows {
   return featureRows(values.slice(start * dimension, (start + count) * dimension), dimension);
+}
+
+type Shaped = ReadonlyMap<string, { readonly torchShape: readonly number[] }>;
+
+/**
+ * Weights by the formula of goldens/fid.safetensors and metrics.safetensors: for the idx-th of the sorted names and element
+ * i, s = frac(|sin(12.9898 (i + 1) + 78.233 (idx mod 97)) 43758.5453|) - 0.5, scaled and shifted by its kind.
+ */
+export function formulaState(module: { parameters(): Shaped; buffers(): Shaped }): Map<string, TensorView> {
+  const entries = [...module.parameters(), ...module.buffers()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const state = new Map<string, TensorView>();
+  for (const [index, [name, { torchShape }]] of entries.entries()) {
+    if (name.endsWith('num_batches_tracked')) continue;
+    const size = torchShape.reduce((product, dimension) => product * dimension, 1);
+    state.set(name, float32View(formulaValues(index, size, ...scaleAndShift(name, torchShape)), torchShape));
+  }
+  return state;
+}
+
+/** scale s + shift */
+export function formulaValues(index: number, size: number, scale: number, shift: number): Float32Array {
+  const values = new Float32Array(size);
+  const phase = 78.233 * (index % 97);
+  for (let i = 0; i < size; i++) {
+    const x = Math.abs(Math.sin(12.9898 * (i + 1) + phase) * 43758.5453);
+    values[i] = scale * (x - Math.floor(x) - 0.5) + shift;
+  }
+  return values;
+}
+
+function scaleAndShift(name: string, shape: readonly number[]): [scale: number, shift: number] {
+  if (name.endsWith('running_var')) return [0.5, 1];
+  if (name.endsWith('bn.weight')) return [0.4, 1];
+  if (shape.length >= 2) return [Math.sqrt(24 / shape.slice(1).reduce((product, size) => product * size, 1)), 0];
+  return [0.2, 0];
 }
