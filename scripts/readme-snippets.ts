@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 import tsconfig from '../tsconfig.json' with { type: 'json' };
@@ -73,6 +74,11 @@ async function typesAreRight(snippets: readonly Snippet[]): Promise<Outcome> {
   return status === 0 ? pass : fail(inReadme(output.trimEnd(), snippets));
 }
 
+function isRootsOwn(path: string): boolean {
+  const name = /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path;
+  return existsSync(join(root, 'node_modules', name));
+}
+
 /** Each snippet as one module: workspace names from their sources, packages from node_modules. */
 async function bundle(snippets: readonly Snippet[]): Promise<Outcome> {
   const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [file]]) => [
@@ -97,7 +103,9 @@ async function bundle(snippets: readonly Snippet[]): Promise<Outcome> {
           onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
             if (kind === 'entry-point') return undefined;
             const file = files.get(path);
-            return file === undefined ? { path, external: true } : { path: file };
+            if (file !== undefined) return { path: file };
+            // What only the importing package has is bundled: the program runs in the root's node_modules.
+            return isBuiltin(path) || isRootsOwn(path) ? { path, external: true } : undefined;
           });
         },
       },

@@ -28,7 +28,7 @@ const TABLES: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * The filters of a wavelet, the numbers of PyWavelets 1.1.1 (`pywt.Wavelet(name).filter_bank`). They reconstruct
- * perfectly to 1e-9 or better, except for dmey, a truncation; the package's README has a table.
+ * perfectly to 1e-11 or better, except for dmey, a truncation; the package's README has a table.
  *
  * @throws {ArgumentError} on an unknown name, with the nearest ones.
  */
