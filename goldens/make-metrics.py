@@ -5,15 +5,14 @@ The networks are written anew here on torch.nn.functional, by the architecture o
 squeezenet1_1 and vgg16 and of lpips 0.1's LPIPS; their weights are filled by formula, so that none are shipped.
 """
 
-import json
 import pathlib
-import struct
 
 import numpy as np
 import scipy.linalg
 import scipy.ndimage
 import torch
 import torch.nn.functional as F
+from safetensors_file import write
 
 HERE = pathlib.Path(__file__).parent
 OUT = {}
@@ -22,18 +21,6 @@ OUT = {}
 def put(name, value):
     array = value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
     OUT[name] = np.ascontiguousarray(array).reshape(array.shape)
-
-
-def write(path, metadata):
-    codes = {"float64": "F64", "float32": "F32", "int32": "I32"}
-    ordered = sorted(OUT.items(), key=lambda item: -item[1].itemsize)
-    header, offset = {"__metadata__": metadata}, 0
-    for name, array in ordered:
-        header[name] = {"dtype": codes[array.dtype.name], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for _, array in ordered))
 
 
 def filled(name_index, shape, kind):
@@ -265,5 +252,8 @@ set_distances()
 image_distances()
 pooling()
 networks()
-write(HERE / "metrics.safetensors", {"source": "goldens/make-metrics.py; torch 1.13, scipy 1.10, numpy 1.24; NCHW, image/ NHWC"})
-print(sum(array.nbytes for array in OUT.values()))
+write(
+    HERE / "metrics.safetensors",
+    dict(sorted(OUT.items(), key=lambda item: -item[1].itemsize)),  # wide elements first, so that all are aligned
+    {"source": "goldens/make-metrics.py; torch 1.13, scipy 1.10, numpy 1.24; NCHW, image/ NHWC"},
+)
