@@ -1,5 +1,5 @@
 /** Whether this machine stores numbers little-endian, as the file formats do (all but a few do). */
-const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+export const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * A copy of `bytes`, in a buffer of its own from offset 0, with elements of `width` bytes turned from little-endian

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { toFloat32, toFloat64, toInt32 } from './decode';
+import { describe, expect, test } from 'vitest';
+import { asFloat32, toFloat32, toFloat64, toInt32 } from './decode';
 import { readSafetensors } from './read-safetensors';
 import { bytesPerElement, type DType, type TensorView } from './tensor-view';
 import { goldenBytes } from './testing';
@@ -96,4 +96,28 @@ test('toInt32 refuses floating-point types and integers beyond int32', () => {
   expect(() => toInt32(golden('int64'))).toThrowErrorMatchingInlineSnapshot(
     `[CheckpointError: toInt32: view element 0 must be within -2^31 .. 2^31 - 1, got -9223372036854775808]`,
   );
+});
+
+describe('asFloat32', () => {
+  const values = Float32Array.of(1.5, -2, Number.NaN);
+  const bytes = new Uint8Array(values.buffer);
+
+  test('shares the memory of aligned F32', () => {
+    const floats = asFloat32({ dtype: 'F32', shape: [3], data: bytes });
+    expect(floats).toEqual(values);
+    expect(floats.buffer).toBe(values.buffer);
+    expect(floats.byteOffset).toBe(0);
+  });
+
+  test('copies what is not aligned, and decodes other types', () => {
+    const shifted = new Uint8Array(13);
+    shifted.set(bytes, 1);
+    expect(asFloat32({ dtype: 'F32', shape: [3], data: shifted.subarray(1) })).toEqual(values);
+    expect(asFloat32({ dtype: 'F16', shape: [1], data: Uint8Array.of(0, 0x3e) })).toEqual(Float32Array.of(1.5));
+  });
+
+  test('refuses data whose length is another', () => {
+    expect(() => asFloat32({ dtype: 'F32', shape: [2], data: bytes })).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: asFloat32: view data must be 8 bytes for F32 [2], got 12]`);
+    expect(() => asFloat32({ dtype: 'F32', shape: [4], data: bytes })).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: asFloat32: view data must be 16 bytes for F32 [4], got 12]`);
+  });
 });

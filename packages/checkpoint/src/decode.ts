@@ -1,5 +1,5 @@
 import { bfloat16ToFloat32Bits } from './bfloat16';
-import { swapToHostOrder } from './byte-order';
+import { HOST_IS_LITTLE_ENDIAN, swapToHostOrder } from './byte-order';
 import { CheckpointError } from './checkpoint-error';
 import { float8E4m3Table, float8E5m2Table } from './float8';
 import { float16Table } from './float16';
@@ -66,6 +66,17 @@ export function toFloat32(view: TensorView): Float32Array<ArrayBuffer> {
   const elements = nativeElements(view);
   if (elements instanceof Float32Array) return elements;
   return isBigInt(elements) ? Float32Array.from(elements as Iterable<bigint>, Number) : new Float32Array(elements);
+}
+
+/**
+ * As `toFloat32`, but F32 that is aligned to 4 bytes is not copied: the values then share the view's memory.
+ * @param view any shape. Borrowed, for as long as the values are used.
+ * @throws CheckpointError where the data's length disagrees with dtype and shape.
+ */
+export function asFloat32(view: TensorView): Float32Array {
+  const { buffer, byteOffset } = view.data;
+  if (view.dtype !== 'F32' || !HOST_IS_LITTLE_ENDIAN || byteOffset % 4 !== 0) return toFloat32(view);
+  return new Float32Array(buffer, byteOffset, checkView('asFloat32', 'view', view));
 }
 
 /**

@@ -6,6 +6,7 @@ test('the package exports these names', () => {
     [
       "CheckpointError",
       "DTYPES",
+      "asFloat32",
       "bfloat16View",
       "bytesPerElement",
       "float16View",
@@ -13,7 +14,9 @@ test('the package exports these names', () => {
       "float64View",
       "int32View",
       "isDType",
+      "openDiffusersFolder",
       "openSafetensors",
+      "openSafetensorsShards",
       "openTorch",
       "readSafetensors",
       "readTorch",

@@ -1,7 +1,15 @@
 export { CheckpointError } from './checkpoint-error';
-export { toFloat32, toFloat64, toInt32 } from './decode';
+export { asFloat32, toFloat32, toFloat64, toInt32 } from './decode';
 export { bfloat16View, float16View, float32View, float64View, int32View } from './encode';
+export {
+  type DiffusersComponent,
+  type DiffusersFolder,
+  type JsonObject,
+  type OpenPath,
+  openDiffusersFolder,
+} from './open-diffusers-folder';
 export { openSafetensors, type SafetensorsFile } from './open-safetensors';
+export { openSafetensorsShards, type SafetensorsShards } from './open-safetensors-shards';
 export { openTorch, type TorchFile } from './open-torch';
 export type { RangeSource } from './range-source';
 export { readSafetensors, type Safetensors } from './read-safetensors';

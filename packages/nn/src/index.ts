@@ -21,6 +21,7 @@ export { Linear, type LinearConfig } from './linear';
 export type {
   FoundLayout,
   LayoutOptions,
+  LoadOptions,
   LoadPlan,
   LoadStep,
   TensorShapes,

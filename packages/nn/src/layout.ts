@@ -35,19 +35,37 @@ export function toTorch(layout: Layout, data: Float32Array, torchShape: readonly
   return permute(data, memoryShape(layout, torchShape), inverse);
 }
 
+/** Rows that are read side by side, so that 64 bytes at a time are written. */
+const BLOCK = 16;
+
+/** `order` must turn the axes around, the kernel's two taken as one: all that the layouts above do. */
 function permute(data: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-  const sizes = order.map((axis) => shape[axis]);
-  const steps = order.map((axis) => strides[axis]);
+  // [O, I, HW] -> [HW, I, O], or back; a matrix has its one axis more in the middle.
+  const isMatrix = order.length === 2;
+  const kernelFirst = !isMatrix && order[0] === 3;
+  const sizes = isMatrix
+    ? [shape[0], 1, shape[1]]
+    : kernelFirst
+      ? [shape[0] * shape[1], shape[2], shape[3]]
+      : [shape[0], shape[1], shape[2] * shape[3]];
+  return turnAround(data, sizes[0], sizes[1], sizes[2]);
+}
+
+/**
+ * `[a, b, c]` as `[c, b, a]`, in blocks: plain loops would meet every cache line of one side as often as it has elements.
+ */
+function turnAround(data: Float32Array, a: number, b: number, c: number): Float32Array {
   const result = new Float32Array(data.length);
-  let next = 0;
-  const visit = (axis: number, offset: number): void => {
-    if (axis === sizes.length) {
-      result[next++] = data[offset];
-      return;
+  const row = b * c;
+  for (let first = 0; first < a; first += BLOCK) {
+    const last = Math.min(first + BLOCK, a);
+    for (let j = 0; j < b; j++) {
+      for (let k = 0; k < c; k++) {
+        const to = (k * b + j) * a;
+        let from = first * row + j * c + k;
+        for (let i = first; i < last; i++, from += row) result[to + i] = data[from];
+      }
     }
-    for (let i = 0; i < sizes[axis]; i++) visit(axis + 1, offset + i * steps[axis]);
-  };
-  visit(0, 0);
+  }
   return result;
 }

@@ -24,6 +24,12 @@ export type LayoutOptions = {
   readonly ema?: boolean;
 };
 
+/** How a state dict is loaded. */
+export type LoadOptions = LayoutOptions & {
+  /** Loads values that are infinite or no numbers too. By default they are refused: such weights give only more. */
+  readonly allowNonFinite?: boolean;
+};
+
 /** How a file's names were understood. */
 export type FoundLayout = {
   readonly project: string;
@@ -84,7 +90,8 @@ export function planLoad(
   }
   const unexpected = [...header.keys()].filter((name) => name.startsWith(place.prefix) && !expected.has(name));
   if (missing.length + unexpected.length + misshaped.length > 0) {
-    throw new StateDictError(module, { missing, unexpected, misshaped }, layout.project === '' ? undefined : found);
+    const faults = { missing, unexpected, misshaped, nonFinite: [] };
+    throw new StateDictError(module, faults, layout.project === '' ? undefined : found);
   }
   return { found, steps };
 }

@@ -1,12 +1,15 @@
-import { float32View, type StateDict, type TensorView, toFloat32 } from '@sd/checkpoint';
+import { asFloat32, float32View, type StateDict, type TensorFile, type TensorView } from '@sd/checkpoint';
 import { ArgumentError, foldIn, type RandomKey, randomKey } from '@sd/core';
+import { checkBytes, nonFiniteNames, refuseNonFinite } from './check-views';
 import type { Initializer } from './init';
 import type { Layout } from './layout';
 import {
   detectLayout,
   type FoundLayout,
   type LayoutOptions,
+  type LoadOptions,
   type LoadPlan,
+  type LoadStep,
   planLoad,
   planSave,
   type TensorShapes,
@@ -143,18 +146,61 @@ export abstract class Module {
 
   /**
    * Takes the values of a PyTorch state dict, of any floating-point type, in any layout that the module knows. Strict,
-   * all or nothing: the names and shapes must be exactly the layout's, and nothing is loaded otherwise.
+   * all or nothing: the names and shapes must be exactly the layout's, the bytes as many as these ask for, and the values
+   * finite; nothing is loaded otherwise.
    *
-   * @throws {StateDictError} that lists every missing, unexpected and mis-shaped name at once.
+   * @throws {StateDictError} that lists every missing, unexpected and mis-shaped name at once, or else every tensor with
+   * values that are not finite.
    * @throws {ArgumentError} on a layout that the module does not know.
    */
-  loadStateDict(state: StateDict, options: LayoutOptions = {}): this {
+  loadStateDict(state: StateDict, options: LoadOptions = {}): this {
     const { found, steps } = this.planLoad(state, options);
+    const views = steps.flatMap(({ sources }) => sources).map(({ name }) => named(name, state.get(name) as TensorView));
+    checkBytes(this.constructor.name, views);
+    if (!options.allowNonFinite) refuseNonFinite(this.constructor.name, nonFiniteNames(views));
     // one parameter at a time is held beside the file
-    for (const { entry, sources, join } of steps) {
-      const views = sources.map(({ name }) => state.get(name) as TensorView);
-      if (entry instanceof Parameter) entry.load(join(views.map(toFloat32)));
-      else entry.load(views[0]);
+    for (const step of steps)
+      loadStep(
+        step,
+        step.sources.map(({ name }) => state.get(name) as TensorView),
+      );
+    this.#loadedLayout = found;
+    return this;
+  }
+
+  /**
+   * As `loadStateDict`, from a file that is read by ranges (`openSafetensors`, `openTorch` and their kin of
+   * `@sd/checkpoint`): one parameter at a time is in memory beside the module. Names and shapes are checked before
+   * anything is read.
+   *
+   * Once values are being read, a failure cannot leave the former ones: where a read fails, or values are not finite,
+   * the module is disposed of and can be loaded or initialised again. What uses its variables in the meantime, such as an
+   * optimiser, must be made anew then.
+   * @throws {StateDictError} as `loadStateDict`; what the file throws passes through.
+   * @throws {ArgumentError} on a layout that the module does not know.
+   */
+  async loadFrom(file: TensorFile, options: LoadOptions = {}): Promise<this> {
+    const module = this.constructor.name;
+    const { found, steps } = this.planLoad(new Map(file.names.map((name) => [name, file.info(name)])), options);
+    const nonFinite: string[] = [];
+    try {
+      for (const step of steps) {
+        const views: [string, TensorView][] = [];
+        for (const { name } of step.sources) views.push(named(name, await file.tensor(name)));
+        checkBytes(module, views);
+        if (!options.allowNonFinite) nonFinite.push(...nonFiniteNames(views));
+        // else read on for the names of all
+        if (nonFinite.length === 0)
+          loadStep(
+            step,
+            views.map(([, view]) => view),
+          );
+      }
+      refuseNonFinite(module, nonFinite);
+    } catch (error) {
+      this.dispose();
+      this.#loadedLayout = undefined;
+      throw error;
     }
     this.#loadedLayout = found;
     return this;
@@ -198,6 +244,15 @@ export abstract class Module {
   #path(): string {
     return this.#parent ? joined(this.#parent.#path(), this.#name) : '';
   }
+}
+
+function named(name: string, view: TensorView): [name: string, view: TensorView] {
+  return [name, view];
+}
+
+function loadStep({ entry, join }: LoadStep, views: readonly TensorView[]): void {
+  if (entry instanceof Parameter) entry.loadBorrowed(join(views.map(asFloat32)));
+  else entry.load(views[0]);
 }
 
 function joined(prefix: string, name: string): string {

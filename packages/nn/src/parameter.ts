@@ -46,9 +46,19 @@ export class Parameter {
     this.load(this.initializer(key, this.size));
   }
 
-  /** Takes values in PyTorch order. */
+  /** Takes values in PyTorch order; the array must not be changed afterwards. */
   load(torchData: Float32Array): void {
+    this.#load(toMemory(this.layout, torchData, this.torchShape));
+  }
+
+  /** Takes values in PyTorch order, in memory that stays the caller's. */
+  loadBorrowed(torchData: Float32Array): void {
     const data = toMemory(this.layout, torchData, this.torchShape);
+    // the cpu backend keeps the array that it is given
+    this.#load(data === torchData ? data.slice() : data);
+  }
+
+  #load(data: Float32Array): void {
     tf.tidy(() => this.assign(tf.tensor(data, [...this.shape], 'float32')));
   }
 

@@ -25,7 +25,8 @@ const MAX_OPERATIONS = 5_000_000;
 const MAX_INTEGER_BYTES = 256;
 
 /** Copies that calls make of what was read, all together: a file can ask for the same copy many times. */
-const WORK_PER_BYTE = 8;
+const WORK_PER_BYTE = 2;
+const FREE_WORK = 1 << 16;
 
 const MAX_PROTOCOL = 5;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -482,7 +483,7 @@ class PickleMachine {
 
   private spend(amount: number): void {
     this.work += amount;
-    const limit = WORK_PER_BYTE * this.bytes.length;
+    const limit = WORK_PER_BYTE * this.bytes.length + FREE_WORK;
     if (this.work > limit) throw this.fail('', `of at most ${limit} steps of work`, 'more');
   }
 
