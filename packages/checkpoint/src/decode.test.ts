@@ -117,7 +117,11 @@ describe('asFloat32', () => {
   });
 
   test('refuses data whose length is another', () => {
-    expect(() => asFloat32({ dtype: 'F32', shape: [2], data: bytes })).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: asFloat32: view data must be 8 bytes for F32 [2], got 12]`);
-    expect(() => asFloat32({ dtype: 'F32', shape: [4], data: bytes })).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: asFloat32: view data must be 16 bytes for F32 [4], got 12]`);
+    expect(() => asFloat32({ dtype: 'F32', shape: [2], data: bytes })).toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: asFloat32: view data must be 8 bytes for F32 [2], got 12]`,
+    );
+    expect(() => asFloat32({ dtype: 'F32', shape: [4], data: bytes })).toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: asFloat32: view data must be 16 bytes for F32 [4], got 12]`,
+    );
   });
 });
