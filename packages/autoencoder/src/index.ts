@@ -29,6 +29,7 @@ export {
 } from './from-ldm';
 export { latentScaleFactor } from './latent-scale-factor';
 export type { LayerStyle } from './layers';
+export type { AdversarialOptions, AdversarialSchedule } from './losses/adversarial-term';
 export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
 export {
   NLayerDiscriminator,

@@ -76,6 +76,23 @@ describeBackends(['cpu', 'wasm'], (backend) => {
     module.dispose();
   });
 
+  test('without legacyBeta it is the encoder that beta weighs', async () => {
+    const legacy = quantizer();
+    const paper = new VectorQuantizer({ nEmbed: 3, embedDim: 2, beta, legacyBeta: false });
+    paper.codebook.load(Float32Array.from(entries));
+    const gradients = (module: VectorQuantizer) => {
+      const [value, dx] = [(v: tf.Tensor) => module.forward(v as tf.Tensor4D).loss, z()];
+      const { gradients: own } = valueAndGradients(() => value(dx), module.parameters());
+      return { encoder: tf.grad(value)(dx), codebook: own.get('embedding.weight') as tf.Tensor };
+    };
+    const [a, b] = [gradients(legacy), gradients(paper)];
+    await expect(b.encoder).toBeAllclose(tf.mul(a.encoder, beta));
+    await expect(b.codebook).toBeAllclose(tf.mul(a.codebook, 1 / beta));
+    await expect(paper.forward(z()).loss).toBeAllclose(legacy.forward(z()).loss); // both terms have one value
+    legacy.dispose();
+    paper.dispose();
+  });
+
   test('of equally near entries the first is taken', async () => {
     const module = quantizer();
     module.codebook.load(Float32Array.from([1, 0, -1, 0, 0, 1]));

@@ -1,9 +1,11 @@
-import { foldIn, type RandomKey } from '@sd/core';
+import { checkShape, foldIn, type RandomKey } from '@sd/core';
 import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { AutoencoderKL } from '../autoencoder-kl';
 import type { Autoencoder } from '../create-autoencoder';
 import type { VQModel } from '../vq-model';
+import { type AdversarialOptions, adversarialTerm, checkSchedule } from './adversarial-term';
+import { differentiate } from './differentiate';
 import { type ReconstructionLossOptions, reconstructionLoss } from './reconstruction-loss';
 
 export type AutoencoderLossOptions = ReconstructionLossOptions & {
@@ -15,6 +17,8 @@ export type AutoencoderLossOptions = ReconstructionLossOptions & {
   readonly codebookWeight?: number;
   /** KL: log-variance of the reconstruction, a scalar that LDM learns beside the model. Borrowed. */
   readonly logvar?: Tensor;
+  /** A discriminator's part, with its adaptive weight. Its own turn is `discriminatorLoss`. */
+  readonly adversarial?: AdversarialOptions;
   /** Draws the posterior's sample and the dropout. Without it the posterior's mean is decoded and nothing dropped. */
   readonly key?: RandomKey;
 };
@@ -25,17 +29,17 @@ export type AutoencoderLoss = {
   total: Scalar;
   /**
    * Its parts before they are weighted: `rec`; `perceptual` where one was given; `kl`, in nats per image, or `codebook`
-   * and, for reading only, `perplexity`.
+   * and, for reading only, `perplexity`; with a discriminator `g`, -mean(logits), and its `adaptiveWeight`, as LDM logs it.
    */
   parts: { [name: string]: Scalar };
 };
 
 /**
- * The loss of a first stage, as LDM trains it, without its discriminator (docs/method.md, section 5):
- *   VQ: rec + w_p perceptual + w_c codebook
- *   KL: (rec + w_p perceptual) exp(-logvar) + logvar + w_k kl / D
+ * The loss of a first stage, as LDM trains it (docs/method.md, section 5):
+ *   VQ: rec + w_p perceptual + w_c codebook + w_a g
+ *   KL: (rec + w_p perceptual) exp(-logvar) + logvar + (w_k kl + w_a g) / D
  * D is the number of values in an image: LDM sums the errors of an image where we average, so this is its loss over D
- * and the weights mean the same.
+ * and the weights mean the same. w_a is the adaptive weight, 0 before the discriminator's start.
  *
  * @param x `[N, H, W, inChannels]`, in [-1, 1]. Borrowed. @throws {ShapeError}
  */
@@ -44,6 +48,8 @@ export function autoencoderLoss(
   x: Tensor4D,
   options: AutoencoderLossOptions = {},
 ): AutoencoderLoss {
+  const { adversarial } = options;
+  if (adversarial) checkSchedule('autoencoderLoss', adversarial);
   return tf.tidy(() => (model.kind === 'kl' ? klLoss(model, x, options) : vqLoss(model, x, options)));
 }
 
@@ -51,30 +57,66 @@ function klLoss(model: AutoencoderKL, x: Tensor4D, options: AutoencoderLossOptio
   const { klWeight = 1e-6, logvar, key } = options;
   const posterior = model.encode(x, dropoutOptions(key, 'encode'));
   const z = key ? posterior.sample(foldIn(key, 'posterior')) : posterior.mode();
-  const { error, parts } = imageError(x, model.decode(z, dropoutOptions(key, 'decode')), options);
-  const nll: Scalar = logvar ? tf.add(tf.mul(error, tf.exp(tf.neg(logvar))), logvar) : error;
-  const kl: Scalar = tf.mean(posterior.kl());
+  const features = model.features(z, dropoutOptions(key, 'decode'));
   const valuesPerImage = x.size / x.shape[0];
-  return { total: tf.add(nll, tf.mul(kl, klWeight / valuesPerImage)), parts: { ...parts, kl } };
+  // LDM's likelihood is the sum over an image, and precision its factor exp(-logvar)
+  const precision = logvar ? tf.exp(tf.neg(logvar)) : tf.scalar(1);
+  const scale = tf.mul(precision, valuesPerImage);
+  const { error, parts, adversarial } = imageLosses(model, x, features, scale, options);
+  const nll = tf.add(tf.mul(error, precision), logvar ?? 0);
+  const kl: Scalar = tf.mean(posterior.kl());
+  const others = tf.mul(kl, klWeight);
+  const total: Scalar = tf.add(nll, tf.div(adversarial ? tf.add(others, adversarial) : others, valuesPerImage));
+  return { total, parts: { ...parts, kl } };
 }
 
 function vqLoss(model: VQModel, x: Tensor4D, options: AutoencoderLossOptions): AutoencoderLoss {
   const { codebookWeight = 1, key } = options;
   const { quantized, loss: codebook, perplexity } = model.quantize(model.encode(x, dropoutOptions(key, 'encode')));
-  const reconstruction = model.decodeQuantized(quantized, dropoutOptions(key, 'decode'));
-  const { error, parts } = imageError(x, reconstruction, options);
-  return { total: tf.add(error, tf.mul(codebook, codebookWeight)), parts: { ...parts, codebook, perplexity } };
+  const features = model.features(quantized, dropoutOptions(key, 'decode'));
+  const { error, parts, adversarial } = imageLosses(model, x, features, tf.scalar(1), options);
+  const regularized = tf.add(error, tf.mul(codebook, codebookWeight)) as Scalar;
+  const total: Scalar = adversarial ? tf.add(regularized, adversarial) : regularized;
+  return { total, parts: { ...parts, codebook, perplexity } };
 }
 
-function imageError(
+type ImageLosses = { error: Scalar; parts: { [name: string]: Scalar }; adversarial?: Scalar };
+
+/**
+ * The losses of the image that the last layer makes of `features`.
+ * @param scale d nll / d error of LDM's likelihood, a scalar.
+ */
+function imageLosses(
+  model: Autoencoder,
   x: Tensor4D,
-  reconstruction: Tensor4D,
-  { norm = 'l1', perceptual, perceptualWeight = 1 }: AutoencoderLossOptions,
-): { error: Scalar; parts: { [name: string]: Scalar } } {
-  const rec = reconstructionLoss(x, reconstruction, { norm });
-  if (!perceptual) return { error: rec, parts: { rec } };
-  const distance: Scalar = tf.mean(perceptual(x, reconstruction));
-  return { error: tf.add(rec, tf.mul(distance, perceptualWeight)), parts: { rec, perceptual: distance } };
+  features: Tensor4D,
+  scale: Tensor,
+  { norm = 'l1', perceptual, perceptualWeight = 1, adversarial }: AutoencoderLossOptions,
+): ImageLosses {
+  const lastLayer = model.decoder.convOut;
+  const reconstruction = lastLayer.forward(features);
+  const distances = {
+    rec: (y: Tensor4D) => reconstructionLoss(x, y, { norm }),
+    ...(perceptual ? { perceptual: (y: Tensor4D) => tf.mean<Scalar>(perceptual(x, y)) } : {}),
+  };
+  const weightOf = (name: string) => (name === 'rec' ? 1 : perceptualWeight);
+  const weightedSum = (terms: readonly [string, Tensor][]): Tensor =>
+    terms.map(([name, term]) => tf.mul(term, weightOf(name))).reduce((sum, term) => tf.add(sum, term));
+  if (!adversarial) {
+    const parts = Object.entries(distances).map(([name, f]) => [name, f(reconstruction)] as [string, Scalar]);
+    return { error: weightedSum(parts) as Scalar, parts: Object.fromEntries(parts) };
+  }
+  checkShape('autoencoderLoss', 'x', x, reconstruction.shape);
+  const known = Object.entries(distances).map(([name, f]) => [name, differentiate(f, reconstruction)] as const);
+  const errorGradient = weightedSum(known.map(([name, { gradient }]) => [name, gradient]));
+  const nllGradient = tf.mul(errorGradient, scale) as Tensor4D;
+  const decoded = { features, reconstruction, lastLayer, nllGradient };
+  const { term, g, adaptiveWeight } = adversarialTerm(decoded, adversarial);
+  return {
+    error: weightedSum(known.map(([name, { attached }]) => [name, attached])) as Scalar,
+    parts: { ...Object.fromEntries(known.map(([name, { value }]) => [name, value])), g, adaptiveWeight },
+    adversarial: term,
+  };
 }
 
 function dropoutOptions(key: RandomKey | undefined, part: string) {

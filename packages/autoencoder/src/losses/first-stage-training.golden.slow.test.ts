@@ -1,0 +1,3 @@
+import { describeTrainingValues } from './training-values';
+
+describeTrainingValues(['cpu', 'webgpu']);
