@@ -46,13 +46,18 @@ export class AutoencoderKL extends FirstStage {
    */
   encode(x: Tensor4D, options: ForwardOptions = {}): DiagonalGaussian {
     checkImage('AutoencoderKL.encode', x, this.config);
-    const moments = tf.tidy(() => {
-      const h = this.encoder.forward(x, partOptions(options, 'encoder'));
-      return this.quantConv?.forward(h) ?? h;
-    });
+    const moments = this.moments(x, options);
     const posterior = DiagonalGaussian.fromMoments(moments);
     moments.dispose();
     return posterior;
+  }
+
+  /** What `encode` makes the posterior of: mean and log-variance, not clamped. @returns `[N, H/f, W/f, 2 embedDim]`. */
+  moments(x: Tensor4D, options: ForwardOptions = {}): Tensor4D {
+    return tf.tidy(() => {
+      const h = this.encoder.forward(x, partOptions(options, 'encoder'));
+      return this.quantConv?.forward(h) ?? h;
+    });
   }
 
   /**

@@ -38,6 +38,9 @@ export {
 export { type ReconstructionLossOptions, reconstructionLoss } from './losses/reconstruction-loss';
 export { presets } from './presets';
 export { type ForwardOptions, ResnetBlock } from './resnet-block';
+export { decodeTiled } from './tiling/decode-tiled';
+export { encodeTiled } from './tiling/encode-tiled';
+export type { TiledOptions } from './tiling/map-tiles';
 export { AutoencoderTiny } from './tiny/autoencoder-tiny';
 export { type AutoencoderTinyConfig, checkAutoencoderTinyConfig, tinyDownsampleFactor } from './tiny/config';
 export { tinyPresets } from './tiny/presets';
