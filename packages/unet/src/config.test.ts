@@ -45,7 +45,7 @@ test('fills in the defaults', () => {
     legacy: true,
     normEps: 1e-5,
     resample: 'conv',
-    wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 4 },
+    wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 4, wavelet: 'haar' },
   });
 });
 
@@ -100,7 +100,7 @@ describe('refuses', () => {
       `[ArgumentError: UNetConfig: field must be one of imageSize, inChannels, outChannels, modelChannels, channelMult, numResBlocks, attentionResolutions, numHeads, numHeadChannels, useSpatialTransformer, transformerDepth, contextDim, contextLength, useLinearProjection, onlyCrossAttention, middleBlock, middleAttentionGroups, middleScale, classEmbedding, numClasses, classEmbeddingDim, additionTimeDim, timeConditionDim, timeEmbeddingDim, flipSinToCos, freqShift, centerInput, useScaleShiftNorm, resblockUpdown, downsamplePadding, dropout, legacy, normGroups, normEps, resample, wavelet, got "model_channels"]`,
     );
     refused({ resample: 'wavelet', wavelet: { hidden: 4 } }).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: UNetConfig.wavelet: field must be one of fuse, gate, gateHidden, got "hidden"]`,
+      `[ArgumentError: UNetConfig.wavelet: field must be one of fuse, gate, gateHidden, wavelet, got "hidden"]`,
     );
   });
 
@@ -166,7 +166,7 @@ describe('refuses', () => {
       `[ArgumentError: UNetConfig.wavelet: gate must be 'channel' or 'band', got "pixel"]`,
     );
     refused({ wavelet: { fuse: 'sum' } }).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: UNetConfig: wavelet must be left out unless resample is 'wavelet', got {"fuse":"sum","gate":"channel","gateHidden":4}]`,
+      `[ArgumentError: UNetConfig: wavelet must be left out unless resample is 'wavelet', got {"fuse":"sum","gate":"channel","gateHidden":4,"wavelet":"haar"}]`,
     );
   });
 

@@ -1,4 +1,5 @@
 import { ArgumentError, checkInteger } from '@sd/core';
+import type { WaveletName } from '@sd/wavelet';
 
 /** The wavelet-gated resamplers of every place where LDM has a down- or upsampling. Yang et al. 2023, wavelet gating. */
 export type WaveletConfig = {
@@ -8,6 +9,8 @@ export type WaveletConfig = {
   readonly gate?: 'channel' | 'band';
   /** Hidden width of the gates' two-layer network; 'half' is half of each module's channels. Default 4. */
   readonly gateHidden?: number | 'half';
+  /** Any discrete wavelet of PyWavelets, by its name; it has no influence on the parameters. Default 'haar'. */
+  readonly wavelet?: WaveletName;
 };
 
 /** Where residual blocks, not bare layers, change the size, by level: LDM has them everywhere or nowhere. */
@@ -160,7 +163,7 @@ export const UNET_CONFIG_FIELDS = Object.keys(FIELDS) as readonly (keyof UNetCon
 
 const OPERATION = 'UNetConfig';
 
-const DEFAULT_WAVELET: Required<WaveletConfig> = { fuse: 'conv', gate: 'channel', gateHidden: 4 };
+const DEFAULT_WAVELET: Required<WaveletConfig> = { fuse: 'conv', gate: 'channel', gateHidden: 4, wavelet: 'haar' };
 
 const DEFAULTS = {
   useSpatialTransformer: false,
@@ -188,7 +191,7 @@ const DEFAULTS = {
  */
 export function resolveUNetConfig(config: UNetConfig): ResolvedUNetConfig {
   checkFields(OPERATION, config, new Set(UNET_CONFIG_FIELDS));
-  checkFields(`${OPERATION}.wavelet`, config.wavelet ?? {}, new Set(['fuse', 'gate', 'gateHidden']));
+  checkFields(`${OPERATION}.wavelet`, config.wavelet ?? {}, new Set(Object.keys(DEFAULT_WAVELET)));
   const resolved: ResolvedUNetConfig = {
     ...DEFAULTS,
     classEmbedding: config.numClasses === undefined ? 'none' : 'index',
@@ -336,7 +339,8 @@ function checkChoices(config: ResolvedUNetConfig): void {
   checkChoice(`${OPERATION}.wavelet`, 'fuse', wavelet.fuse, ['conv', 'sum']);
   checkChoice(`${OPERATION}.wavelet`, 'gate', wavelet.gate, ['channel', 'band']);
   // the defaults are let through: a resolved configuration is a configuration
-  const changed = (['fuse', 'gate', 'gateHidden'] as const).some((field) => wavelet[field] !== DEFAULT_WAVELET[field]);
+  const fields = ['fuse', 'gate', 'gateHidden', 'wavelet'] as const;
+  const changed = fields.some((field) => wavelet[field] !== DEFAULT_WAVELET[field]);
   if (changed && resample !== 'wavelet') {
     throw new ArgumentError(OPERATION, 'wavelet', "left out unless resample is 'wavelet'", wavelet);
   }

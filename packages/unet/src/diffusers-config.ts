@@ -1,7 +1,9 @@
 import { ArgumentError } from '@sd/core';
-import { type UNetConfig, withoutDefaults } from './config';
+import { type ResolvedUNetConfig, resolveUNetConfig, type UNetConfig, withoutDefaults } from './config';
+import { planUNet } from './plan';
 
 const OPERATION = 'unetConfigFromDiffusers';
+const INVERSE = 'unetConfigToDiffusers';
 
 type Json = Readonly<Record<string, unknown>>;
 type ModelClass = 'UNet2DModel' | 'UNet2DConditionModel';
@@ -314,4 +316,158 @@ function integer(field: string, value: unknown): number {
 
 function unsupported(field: string, supported: readonly unknown[], value: unknown): ArgumentError {
   return new ArgumentError(OPERATION, field, supported.map(String).join(' or '), value);
+}
+
+/**
+ * The inverse of `unetConfigFromDiffusers`: what diffusers' `config.json` holds for a configuration, every field that has
+ * another value than diffusers' default and the others that describe the network; `_class_name` included.
+ * @throws {ArgumentError} that names a field which diffusers' model of that kind cannot express.
+ */
+export function unetConfigToDiffusers(config: UNetConfig): Record<string, unknown> {
+  const resolved = resolveUNetConfig(config);
+  if (resolved.resample !== 'conv') {
+    throw new ArgumentError(INVERSE, 'resample', "'conv': diffusers has no wavelet-gated modules", resolved.resample);
+  }
+  const modelClass: ModelClass = resolved.useSpatialTransformer ? 'UNet2DConditionModel' : 'UNet2DModel';
+  const { channelMult, modelChannels } = resolved;
+  return {
+    _class_name: modelClass,
+    sample_size: resolved.imageSize,
+    in_channels: resolved.inChannels,
+    out_channels: resolved.outChannels,
+    center_input_sample: resolved.centerInput,
+    flip_sin_to_cos: resolved.flipSinToCos,
+    freq_shift: resolved.freqShift,
+    block_out_channels: channelMult.map((mult) => mult * modelChannels),
+    layers_per_block: layersPerBlock(resolved, modelClass),
+    mid_block_scale_factor: resolved.middleScale,
+    downsample_padding: resolved.downsamplePadding,
+    dropout: resolved.dropout,
+    act_fn: 'silu',
+    norm_num_groups: groupsOfAll(resolved),
+    norm_eps: resolved.normEps,
+    resnet_time_scale_shift: resolved.useScaleShiftNorm ? 'scale_shift' : 'default',
+    time_embedding_type: 'positional',
+    ...(resolved.timeEmbeddingDim === 4 * modelChannels ? {} : { time_embedding_dim: resolved.timeEmbeddingDim }),
+    ...labelsToDiffusers(resolved, modelClass),
+    ...(modelClass === 'UNet2DModel' ? plainToDiffusers(resolved) : conditionalToDiffusers(resolved)),
+  };
+}
+
+function layersPerBlock({ numResBlocks }: ResolvedUNetConfig, modelClass: ModelClass): unknown {
+  if (typeof numResBlocks !== 'object' || modelClass === 'UNet2DConditionModel') return numResBlocks;
+  if (numResBlocks.every((blocks) => blocks === numResBlocks[0])) return numResBlocks[0];
+  throw new ArgumentError(INVERSE, 'numResBlocks', 'the same for all levels of a UNet2DModel', numResBlocks);
+}
+
+function groupsOfAll(config: ResolvedUNetConfig): number {
+  const { inputBlocks, middleBlock, outputBlocks, outGroups } = planUNet(config);
+  const layers = [...inputBlocks, middleBlock, ...outputBlocks].flatMap((block) => block.layers);
+  const groups = layers.flatMap((layer) => (layer.kind === 'res' ? [layer.inGroups, layer.outGroups] : []));
+  if (groups.every((count) => count === outGroups)) return outGroups;
+  throw new ArgumentError(INVERSE, 'normGroups', 'the same for all widths', [...new Set([...groups, outGroups])]);
+}
+
+function labelsToDiffusers(config: ResolvedUNetConfig, modelClass: ModelClass): Json {
+  const { classEmbedding, numClasses, classEmbeddingDim, additionTimeDim } = config;
+  if (classEmbedding === 'none') return {};
+  if (classEmbedding === 'index') return { num_class_embeds: numClasses };
+  if (classEmbedding === 'timestep' || classEmbedding === 'identity') return { class_embed_type: classEmbedding };
+  if (modelClass === 'UNet2DModel') {
+    const expected = "'none', 'index', 'timestep' or 'identity' in a UNet2DModel";
+    throw new ArgumentError(INVERSE, 'classEmbedding', expected, classEmbedding);
+  }
+  const dim = { projection_class_embeddings_input_dim: classEmbeddingDim };
+  if (classEmbedding === 'projection') return { class_embed_type: 'projection', ...dim };
+  return { addition_embed_type: 'text_time', addition_time_embed_dim: additionTimeDim, ...dim };
+}
+
+function plainToDiffusers(config: ResolvedUNetConfig): Json {
+  const { middleBlock, middleAttentionGroups, useScaleShiftNorm, timeConditionDim } = config;
+  if (timeConditionDim !== undefined) {
+    throw new ArgumentError(INVERSE, 'timeConditionDim', 'left out in a UNet2DModel', timeConditionDim);
+  }
+  const { down, up, ...types } = plainBlocks(config);
+  // with scale-shift diffusers leaves the normalization out unless its groups are given
+  const groups = middleAttentionGroups ?? (useScaleShiftNorm ? groupsOfAll(config) : null);
+  const isDefault = groups === 'none' && useScaleShiftNorm;
+  if (groups === 'none' && !useScaleShiftNorm) {
+    const expected = "a number, or 'none' with useScaleShiftNorm";
+    throw new ArgumentError(INVERSE, 'middleAttentionGroups', expected, middleAttentionGroups);
+  }
+  return {
+    down_block_types: down,
+    up_block_types: up,
+    ...types,
+    mid_block_type: middleBlock === 'none' ? null : 'UNetMidBlock2D',
+    add_attention: middleBlock !== 'plain',
+    attention_head_dim: headWidthOf(config),
+    attn_norm_num_groups: middleBlock !== 'attention' || isDefault ? null : groups,
+  };
+}
+
+/** One width of heads for all that attends; null where every attention has one head as wide as its channels. */
+function headWidthOf(config: ResolvedUNetConfig): number | null {
+  const { inputBlocks, middleBlock, outputBlocks } = planUNet(config);
+  const layers = [...inputBlocks, middleBlock, ...outputBlocks].flatMap((block) => block.layers);
+  const attentions = layers.flatMap((layer) => (layer.kind === 'attention' ? [layer] : []));
+  if (attentions.every(({ heads }) => heads === 1) && config.numHeadChannels === undefined) return null;
+  const widths = [...new Set(attentions.map(({ channels, heads }) => channels / heads))];
+  if (widths.length <= 1) return widths[0] ?? config.numHeadChannels ?? null;
+  const expected = 'such that all heads are of one width, as in a UNet2DModel';
+  throw new ArgumentError(INVERSE, 'numHeads', expected, config.numHeads);
+}
+
+function plainBlocks(config: ResolvedUNetConfig) {
+  const { channelMult, attentionResolutions, resblockUpdown } = config;
+  const levels = channelMult.map((_, level) => level);
+  const attends = (level: number) => attentionResolutions.includes(2 ** level);
+  const inBlock = (direction: 'down' | 'up', level: number) =>
+    typeof resblockUpdown === 'boolean' ? resblockUpdown : resblockUpdown[direction][level];
+  const typesOf = (direction: 'down' | 'up') => {
+    const resamples = (level: number) => (direction === 'down' ? level < levels.length - 1 : level > 0);
+    const withAttention = levels.filter((level) => attends(level) && resamples(level));
+    const isResnet = withAttention.map((level) => inBlock(direction, level));
+    if (new Set(isResnet).size > 1) {
+      throw new ArgumentError(INVERSE, 'resblockUpdown', 'the same for all levels with attention', resblockUpdown);
+    }
+    const name = direction === 'down' ? 'Down' : 'Up';
+    const types = levels.map((level) => {
+      if (attends(level)) return typeName('AttnBlock2D', name);
+      return typeName(resamples(level) && inBlock(direction, level) ? 'ResnetBlock2D' : 'Block2D', name);
+    });
+    return { types, kind: isResnet[0] ? 'resnet' : 'conv' };
+  };
+  const [down, up] = [typesOf('down'), typesOf('up')];
+  return { down: down.types, up: up.types.reverse(), downsample_type: down.kind, upsample_type: up.kind };
+}
+
+function conditionalToDiffusers(config: ResolvedUNetConfig): Json {
+  const { channelMult, middleBlock, attentionResolutions, numHeads, numHeadChannels, modelChannels } = config;
+  if (middleBlock === 'plain') {
+    throw new ArgumentError(INVERSE, 'middleBlock', "'attention' or 'none' in a UNet2DConditionModel", middleBlock);
+  }
+  const { downsample_type: downType, upsample_type: upType, down, up } = plainBlocks(config);
+  if (downType !== 'conv' || upType !== 'conv') {
+    const expected = 'false for levels with attention of a UNet2DConditionModel';
+    throw new ArgumentError(INVERSE, 'resblockUpdown', expected, config.resblockUpdown);
+  }
+  const crossed = (types: string[]) => types.map((type) => type.replace(/^Attn/, 'CrossAttn'));
+  const attends = (level: number) =>
+    attentionResolutions.includes(2 ** level) || (middleBlock === 'attention' && level === channelMult.length - 1);
+  const heads =
+    numHeadChannels === undefined
+      ? (numHeads ?? 1)
+      : channelMult.map((mult, level) => (attends(level) ? (mult * modelChannels) / numHeadChannels : 1));
+  return {
+    down_block_types: crossed(down),
+    up_block_types: crossed(up),
+    mid_block_type: middleBlock === 'none' ? null : 'UNetMidBlock2DCrossAttn',
+    attention_head_dim: heads, // the number of heads: see transformersOf
+    cross_attention_dim: config.contextDim,
+    transformer_layers_per_block: config.transformerDepth,
+    use_linear_projection: config.useLinearProjection,
+    only_cross_attention: config.onlyCrossAttention,
+    ...(config.timeConditionDim === undefined ? {} : { time_cond_proj_dim: config.timeConditionDim }),
+  };
 }

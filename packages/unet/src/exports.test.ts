@@ -14,6 +14,8 @@ test('the public names', async () => {
       "timestepEmbedding",
       "unetConfigFromDiffusers",
       "unetConfigFromLdm",
+      "unetConfigToDiffusers",
+      "unetConfigToLdm",
     ]
   `);
 });

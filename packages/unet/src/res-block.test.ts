@@ -16,7 +16,7 @@ const base: ResBlockConfig = {
   useScaleShiftNorm: false,
   normEps: 1e-5,
   resample: 'conv',
-  wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 2 },
+  wavelet: { fuse: 'conv', gate: 'channel', gateHidden: 2, wavelet: 'haar' },
 };
 
 const variants: Record<string, ResBlockConfig> = {

@@ -33,7 +33,7 @@ export function createInnerResampler(direction: Direction, channels: number, opt
 
 function createWavelet(direction: Direction, channels: number, { wavelet }: InnerOptions): Resampler {
   const gateHidden = wavelet.gateHidden === 'half' ? channels / 2 : wavelet.gateHidden;
-  const config = { channels, fuse: wavelet.fuse, gate: wavelet.gate, gateHidden };
+  const config = { ...wavelet, channels, gateHidden };
   return direction === 'down' ? new WGDown(config) : new WGUp(config);
 }
 
