@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { unetConfigFromDiffusers } from './diffusers-config';
 import { DIFFUSERS_GOLDENS, diffusersGolden } from './testing/diffusers-golden';
 import { NETWORK_TOLERANCE } from './testing/expect-golden-gradients';
+import { DIFFUSERS_VARIANTS, expectVariant } from './testing/expect-variant';
 import { UNet } from './unet';
 
 describeBackends(['cpu', 'wasm'], () => {
@@ -27,5 +28,12 @@ describe("a state dict in diffusers' names", () => {
       expect(ours.shape, key).toEqual(theirs.shape);
       expect(Buffer.compare(ours.data, theirs.data), key).toBe(0);
     }
+  });
+});
+
+// The rest on cpu and WebGPU is in diffusers.golden.slow.test.ts.
+describeBackends(['wasm'], () => {
+  test.each(DIFFUSERS_VARIANTS)("%s gives diffusers' output and gradients", async (name) => {
+    await expectVariant(name);
   });
 });

@@ -1,5 +1,5 @@
 import { normal, randomKey } from '@sd/core';
-import { Conv2d, GroupNorm, withoutPrefix } from '@sd/nn';
+import { Conv2d, GroupNorm, valueAndGradients, withoutPrefix } from '@sd/nn';
 import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import { WGDown } from '@sd/wavelet';
 import * as tf from '@tensorflow/tfjs-core';
@@ -8,7 +8,7 @@ import type { UNetConfig } from './config';
 import { featureShapes } from './feature-shapes';
 import { expectParameterGradients } from './testing/expect-parameter-gradients';
 import { randomize } from './testing/randomize';
-import { UNet } from './unet';
+import { UNet, type UNetForwardOptions } from './unet';
 
 const LITE: UNetConfig = {
   imageSize: 8,
@@ -237,6 +237,96 @@ describeBackends(['cpu', 'wasm'], () => {
           1 of another shape: input_blocks.0.0.weight expected [8, 3, 3, 3], got [8, 4, 3, 3]]
       `);
     });
+  });
+});
+
+describeBackends(['wasm'], () => {
+  describe('gradient checkpointing', () => {
+    test.each<[string, UNetConfig]>([
+      ['SD with resblock_updown, scale-shift and dropout', { ...SD_UPDOWN, dropout: 0.3 }],
+      ['transformers', { ...TEXT, dropout: 0.2 }],
+    ])('%s: the value and all gradients are the same, with features too', async (_, config) => {
+      const model = randomize(new UNet(config));
+      const context = config.contextDim ? { context: normal(randomKey(3), [1, 4, 5]) as tf.Tensor3D } : {};
+      const run = (checkpointing: boolean) =>
+        valueAndGradients(() => {
+          const options = { ...context, dropoutKey: randomKey(6), checkpointing };
+          const { output, features } = model.forwardWithFeatures(image(1), 40, options);
+          return tf.add(tf.sum(tf.square(output)), tf.sum(tf.square(features['up.1']))) as tf.Scalar;
+        }, model.parameters());
+      const [plain, saved] = [run(false), run(true)];
+      await expect(saved.value).toBeAllclose(plain.value, 0);
+      expect([...saved.gradients.keys()].sort()).toEqual([...plain.gradients.keys()].sort());
+      for (const [name, gradient] of saved.gradients) {
+        // sums over the uses of a tensor are taken in another order
+        await expect(gradient, name).toBeAllclose(plain.gradients.get(name)!);
+      }
+    });
+
+    test('leaves its output and nothing else, and gates as they are', async () => {
+      const model = randomize(new UNet(SD_UPDOWN));
+      const x = image(2);
+      const y = await expectTensors(1, () => model.forward(x, 3, { checkpointing: true }));
+      await expect(y).toBeAllclose(model.forward(x, 3), 0);
+      const { gates } = model.forwardWithGates(x, 3, { checkpointing: true });
+      expect(Object.keys(gates)).toHaveLength(4);
+    });
+  });
+
+  test('another wavelet is another network of the same parameters', async () => {
+    const [haar, db2] = [SD, { ...SD, wavelet: { wavelet: 'db2' } } satisfies UNetConfig].map((config) =>
+      randomize(new UNet(config)),
+    );
+    expect([...db2.parameters().keys()]).toEqual([...haar.parameters().keys()]);
+    const y = db2.forward(image(1), 3);
+    expect(y.shape).toEqual([1, 8, 8, 2]);
+    await expect(y).not.toBeAllclose(haar.forward(image(1), 3), 0.01);
+    await expectGradient((x) => db2.forward(x as tf.Tensor4D, 300), image(1), { directions: 1 });
+  });
+});
+
+describe('labels of other kinds', () => {
+  const x = () => image(2);
+  const refused = (config: Partial<UNetConfig>, options: UNetForwardOptions) =>
+    expect(() => new UNet({ ...LITE, ...config }).forward(x(), 3, options));
+  const projection = { classEmbedding: 'projection', classEmbeddingDim: 4 } as const;
+  const textTime = { classEmbedding: 'text-time', classEmbeddingDim: 7, additionTimeDim: 2 } as const;
+  const text = () => tf.zeros([2, 3]) as tf.Tensor2D;
+
+  test('are refused where they do not fit', () => {
+    refused({ classEmbedding: 'timestep' }, {}).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels must be given, for a model with classEmbedding 'timestep', got undefined]`,
+    );
+    refused({ classEmbedding: 'timestep' }, { labels: [1] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels must be one number per sample, 2, got [1]]`,
+    );
+    refused(projection, { labels: [1, 2] }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels must be a tensor [2, 4], got [1, 2]]`,
+    );
+    refused(projection, { labels: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: UNet: labels must be [2, 4], got [2, 3]]`,
+    );
+    refused({ classEmbedding: 'identity' }, { labels: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: UNet: labels must be [2, 32], got [2, 3]]`,
+    );
+    refused(textTime, { labels: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels must be { text, timeIds }, got [2, 3]]`,
+    );
+    refused(textTime, { labels: { text: text(), timeIds: [[1, 2]] } }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels.timeIds must be 2 lists of the same length, got [[1, 2]]]`,
+    );
+    refused(textTime, { labels: { text: text(), timeIds: [[1], [2]] } }).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: UNet: labels.text must be [2, 5], so that it is 7 wide with 1 numbers of 2, got [2, 3]]`,
+    );
+    refused({}, { timeCondition: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: timeCondition must be left out, this is not a model with timeConditionDim, got [2, 3]]`,
+    );
+    refused({ timeConditionDim: 4 }, { timeCondition: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: UNet: timeCondition must be [2, 4], got [2, 3]]`,
+    );
+    refused({ numClasses: 3 }, { labels: text() }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: UNet: labels must be one class index per sample, 2, got [2, 3]]`,
+    );
   });
 });
 

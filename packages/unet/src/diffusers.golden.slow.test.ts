@@ -1,0 +1,30 @@
+import { describeBackends } from '@sd/testing';
+import { expect, test } from 'vitest';
+import { unetConfigFromDiffusers } from './diffusers-config';
+import { DIFFUSERS_GOLDENS, diffusersGolden } from './testing/diffusers-golden';
+import { NETWORK_TOLERANCE } from './testing/expect-golden-gradients';
+import { DIFFUSERS_VARIANTS, expectVariant } from './testing/expect-variant';
+import { GOLDEN_VARIANTS, goldenVariant } from './testing/golden-variant';
+import { UNet } from './unet';
+
+describeBackends(['cpu', 'webgpu'], () => {
+  test.each(DIFFUSERS_VARIANTS)("%s gives diffusers' output and gradients", async (name) => {
+    await expectVariant(name);
+  });
+});
+
+describeBackends(['webgpu'], () => {
+  test.each(DIFFUSERS_GOLDENS)("%s gives diffusers' output", async (name) => {
+    const { json, weights, x, t, options, y } = diffusersGolden(name);
+    const model = new UNet(unetConfigFromDiffusers(json)).loadStateDict(weights);
+    await expect(model.forward(x, t, options)).toBeAllclose(y, NETWORK_TOLERANCE);
+    model.dispose();
+  });
+
+  test.each(GOLDEN_VARIANTS)("%s gives LDM's output", async (name) => {
+    const { config, weights, x, t, options, y } = goldenVariant(name);
+    const model = new UNet(config).loadStateDict(weights);
+    await expect(model.forward(x, t, options)).toBeAllclose(y, NETWORK_TOLERANCE);
+    model.dispose();
+  });
+});
