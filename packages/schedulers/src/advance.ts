@@ -10,6 +10,9 @@ export function advance(step: PlannedStep, inputs: StepInputs): StepResult {
   const rows = [step.x, ...(step.memory ?? [])].map((combination) => coefficients(step, combination));
   const looksAtSample = rows.some((row) => row[SAMPLE_COLUMN] !== 0);
   const tensors = [x, output, looksAtSample ? predictSample(step, output, x) : null, noise, ...memory];
+  if (rows.some((row) => row.some((coefficient, column) => coefficient !== 0 && !tensors[column]))) {
+    throw new Error(`the step at t = ${step.t} needs a tensor that the step before has not left`);
+  }
   const columns = tensors.flatMap((tensor, column) => (tensor === null ? [] : [{ tensor, column }]));
   const [next, ...left] = linearCombinations(
     rows.map((row) => columns.map(({ column }) => row[column] ?? 0)),

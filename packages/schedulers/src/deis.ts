@@ -105,7 +105,7 @@ export const DEIS = defineScheduler<DEISConfig>({
         return {
           ...solverCall(operation, call),
           x: deisUpdate(from, to, levels, eps),
-          memory: eps.slice(0, Math.min(solverOrder - 1, history + 1, steps - 1 - index)),
+          memory: eps.slice(0, index === steps - 1 ? 0 : Math.min(solverOrder - 1, history + 1)),
         };
       });
     });

@@ -155,7 +155,7 @@ export const DPMSolverMultistep = defineScheduler<DPMSolverMultistepConfig>({
         const m = [m0, memory(0), memory(1)];
         const levels = [0, 1, 2].slice(0, order).map((k) => points[index - k]);
         const midpoint = solverType === 'midpoint' && order === 2;
-        const kept = Math.min(solverOrder - 1, history + 1, steps - 1 - index);
+        const kept = index === steps - 1 ? 0 : Math.min(solverOrder - 1, history + 1);
         return {
           ...solverCall(operation, call),
           drawsNoise: isStochastic(algorithm),

@@ -8,6 +8,7 @@ import { halfLogSnr, type NoiseLevel } from './noise-level';
 //   dpmsolver      x_t = a_t/a_s x_s - s_t (e^h - 1) D0 - s_t ((e^h - 1)/h - 1) D1 - s_t ((e^h - 1 - h)/h^2 - 1/2) D2
 // of the predicted x_0 and of the predicted eps. The SDEs have 2 h in place of h in the first (with the noise that the
 // exact solution has, and e^-h more damping), and twice the coefficients in the second.
+// For D2 of sde-dpmsolver++ diffusers has - 1/2 for + 1/2 after the fraction, which costs an order; we follow the integral.
 // `midpoint` approximates the coefficient of D1 by half that of D0, which is as exact and was published first.
 
 export type DPMSolverAlgorithm = (typeof DPM_SOLVER_ALGORITHMS)[number];

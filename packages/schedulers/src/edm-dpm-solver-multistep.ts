@@ -55,7 +55,7 @@ export const EDMDPMSolverMultistep = defineScheduler<EDMDPMSolverMultistepConfig
           clipping,
           drawsNoise: isStochastic(algorithm),
           x: nextSigma === sigma ? X : dpmSolverUpdate({ algorithm, from, to, x: X, ...D, midpoint }),
-          memory: m.slice(0, Math.min(solverOrder - 1, history + 1, steps - 1 - index)),
+          memory: m.slice(0, index === steps - 1 ? 0 : Math.min(solverOrder - 1, history + 1)),
         };
       });
     });

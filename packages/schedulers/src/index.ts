@@ -55,6 +55,7 @@ export {
   type PredictionMap,
   type PredictionType,
 } from './prediction';
+export { type RePaintConfig, repaintScheduler } from './repaint';
 export type { RunOptions } from './run-options';
 export { type SASolverConfig, saSolverScheduler } from './sa-solver';
 export type { Model, SampleOptions, SampleStep } from './sample-loop';

@@ -2,12 +2,13 @@ import { ArgumentError, checkAlive, ShapeError } from '@sd/core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { linearCombination } from './linear-combination';
-import type { NoiseLevel } from './noise-level';
 import { checkSameShape } from './prediction';
+import type { PlannedStep } from './sampler';
 
 /**
  * Inpainting: the known part of x is replaced, after every step, by the image with the noise of that step, and at the end
- * by the image itself. The noise of the known part is one draw for the whole run, draw number 0.
+ * by the image itself. The noise of the known part is one draw for the whole run, draw number 0 (RePaint: a draw for every
+ * step).
  */
 export type Inpainting<X extends Tensor = Tensor4D> = {
   /** x_0 where it is known; of x's shape. Borrowed. */
@@ -18,36 +19,33 @@ export type Inpainting<X extends Tensor = Tensor4D> = {
 
 /** The known part of a run. */
 export type KnownPart = {
-  /** x with its known part at a level of noise, or in the image itself. Call it in a tidy. */
-  readonly restore: (x: Tensor, level: NoiseLevel, atEnd: boolean) => Tensor;
+  /**
+   * x after a step, with its known part at the level of noise of that step, or the image itself.
+   * @param drawn the draw of the step. Call it in a tidy.
+   */
+  readonly restore: (x: Tensor, step: PlannedStep, drawn: Tensor | null, atEnd: boolean) => Tensor;
   readonly dispose: () => void;
 };
 
-/** @throws {ShapeError} on shapes that do not fit x. @throws {ArgumentError} on disposed tensors. */
-export function knownPart(
-  operation: string,
-  { image, known }: Inpainting<Tensor>,
-  x: Tensor,
-  draw: (n: number) => Tensor,
-): KnownPart {
-  checkKnown(operation, image, known, x);
-  const noise = draw(0);
+/** @param noise of the whole run; null where every step draws. Borrowed. */
+export function knownPart({ image, known }: Inpainting<Tensor>, noise: Tensor | null): KnownPart {
   const parts = tf.tidy(() => ({
+    known: tf.clone(known),
     image: tf.mul(image, known),
-    noise: tf.mul(noise, known),
+    noise: noise === null ? tf.zerosLike(image) : tf.mul(noise, known),
     made: tf.sub(1, known),
   }));
-  noise.dispose();
   return {
-    restore(after, level, atEnd) {
-      const { signal, noise: deviation } = atEnd ? { signal: 1, noise: 0 } : level;
-      return linearCombination([1, tf.mul(after, parts.made)], [signal, parts.image], [deviation, parts.noise]);
+    restore(after, { nextLevel, redrawsKnown = false }, drawn, atEnd) {
+      const { signal, noise: deviation } = atEnd ? { signal: 1, noise: 0 } : nextLevel;
+      const eps = redrawsKnown && drawn !== null ? tf.mul(drawn, parts.known) : parts.noise;
+      return linearCombination([1, tf.mul(after, parts.made)], [signal, parts.image], [deviation, eps]);
     },
     dispose: () => tf.dispose(parts),
   };
 }
 
-/** @throws as `knownPart` does. */
+/** @throws {ShapeError} on shapes that do not fit x. @throws {ArgumentError} on disposed tensors and none at all. */
 export function checkKnown(operation: string, image: Tensor, known: Tensor, x: Tensor): void {
   if (image?.shape === undefined || known?.shape === undefined) {
     throw new ArgumentError(operation, 'inpaint', 'an image and where it is known', { image, known });

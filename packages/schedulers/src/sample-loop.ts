@@ -2,7 +2,7 @@ import { ArgumentError, checkAlive, foldIn, normal, type RandomKey, randomKey } 
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { advance, needsNoise, predictSample } from './advance';
-import { type Inpainting, knownPart } from './inpainting';
+import { checkKnown, type Inpainting, type KnownPart, knownPart } from './inpainting';
 import { checkSameShape } from './prediction';
 import { planOf, type RunOptions } from './run-options';
 import type { PlannedStep, Sampler, StepResult } from './sampler';
@@ -68,7 +68,7 @@ export async function sampleLoop<X extends Tensor>(
     }
     return drawn;
   };
-  const known = inpaint === undefined ? null : knownPart(operation, inpaint, x, draw);
+  const known = inpaint === undefined ? null : startKnownPart(operation, inpaint, x, plan, draw);
   let state: StepResult = { x: tf.clone(x), memory: [] };
   let draws = 0;
 
@@ -82,11 +82,13 @@ export async function sampleLoop<X extends Tensor>(
     const output = planned.skipsModel ? state.x : await callModel(planned, own);
     signal?.throwIfAborted();
     if (planned.drawsNoise) draws += 1;
-    const drawn = planned.drawsNoise && needsNoise(planned) ? own(draw(draws)) : null;
+    const isUsed = needsNoise(planned) || (known !== null && planned.redrawsKnown === true);
+    const drawn = planned.drawsNoise && isUsed ? own(draw(draws)) : null;
     const before = state;
     state = tf.tidy(() => {
       const after = advance(planned, { output, x: before.x, noise: drawn, memory: before.memory });
-      return known === null ? after : { ...after, x: known.restore(after.x, planned.nextLevel, step === plan.length) };
+      if (known === null || planned.skipsModel) return after;
+      return { ...after, x: known.restore(after.x, planned, drawn, step === plan.length) };
     });
     for (const tensor of [before.x, ...before.memory]) own(tensor);
     if (onStep === undefined) return;
@@ -130,6 +132,22 @@ export async function sampleLoop<X extends Tensor>(
 
 /** Takes a tensor that is disposed when the step is over. */
 type Own = <T extends Tensor>(tensor: T) => T;
+
+/** Draws the noise of the known part, unless all steps have their own. */
+function startKnownPart(
+  operation: string,
+  inpaint: Inpainting<Tensor>,
+  x: Tensor,
+  plan: readonly PlannedStep[],
+  draw: (n: number) => Tensor,
+): KnownPart {
+  checkKnown(operation, inpaint.image, inpaint.known, x);
+  const needsDraw = plan.some(({ skipsModel, redrawsKnown }) => !skipsModel && !redrawsKnown);
+  const noise = needsDraw ? draw(0) : null;
+  const known = knownPart(inpaint, noise);
+  tf.dispose(noise ?? []);
+  return known;
+}
 
 function checkedOutput<X extends Tensor>(operation: string, output: X, x: Tensor): X {
   if (output?.shape === undefined)

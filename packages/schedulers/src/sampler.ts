@@ -52,6 +52,8 @@ export type PlannedStep = {
   readonly memory?: readonly Combination[];
   /** Set where the step only adds noise, without a call of the model. */
   readonly skipsModel?: true;
+  /** Set where the known part of inpainting gets the draw of this step, in place of the one draw of the run. */
+  readonly redrawsKnown?: true;
 };
 
 export type StepInputs = {

@@ -8,7 +8,7 @@ const CLASSES =
   'DPMSolverSDEScheduler, DPMSolverSinglestepScheduler, EDMDPMSolverMultistepScheduler, EDMEulerScheduler, ' +
   'EulerDiscreteScheduler, EulerAncestralDiscreteScheduler, FlowMatchEulerDiscreteScheduler, ' +
   'FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler, KDPM2DiscreteScheduler, KDPM2AncestralDiscreteScheduler, ' +
-  'LCMScheduler, LMSDiscreteScheduler, PNDMScheduler, SASolverScheduler, TCDScheduler, UniPCMultistepScheduler';
+  'LCMScheduler, LMSDiscreteScheduler, PNDMScheduler, RePaintScheduler, SASolverScheduler, TCDScheduler, UniPCMultistepScheduler';
 
 test("an empty configuration has diffusers' defaults for its class", () => {
   const common = {
