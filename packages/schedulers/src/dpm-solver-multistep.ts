@@ -43,6 +43,9 @@ import { prediction, solverCall, solverSampler } from './solver-step';
 //   order 2:  D1 = (m0 - m1) / r0
 //   order 3:  D1 = (m0 - m1) / r0 + r0 / (r0 + r1) E,  D2 = E / (r0 + r1),  E = (m0 - m1) / r0 - (m1 - m2) / r1
 
+// D2 is the coefficient of a square and so half a derivative; the authors' code and diffusers take it for the whole, and so
+// do we for the sake of their values: order 3 is nearer than order 2, but converges as it does (convergence.test.ts).
+
 export type MultistepDerivatives = { readonly D0: Combination; readonly D1?: Combination; readonly D2?: Combination };
 
 /**

@@ -74,6 +74,47 @@ describeBackends(['cpu', 'wasm'], () => {
     expect(seen[1]).toEqual([7, 7]);
   });
 
+  test('outside its interval the condition alone is asked, in a call of x alone', async () => {
+    const x = start();
+    const condition = tf.tensor3d([1, 2, 3, 5], [2, 2, 1]); // means 1.5 and 4
+    const uncondition = tf.tensor3d([0, 1, -1, -3], [2, 2, 1]); // means 0.5 and -2
+    const calls: number[][] = [];
+    const model = withGuidance(textModel(calls), { scale: 3, condition, uncondition, interval: [100, 400] });
+    for (const [t, scale] of [
+      [99, 1],
+      [100, 3],
+      [400, 3],
+      [401, 1],
+    ]) {
+      const output = await expectTensors(1, () => model(x, t));
+      await expect(output).toBeAllclose(expectedFor(scale, [1.5, 4], [0.5, -2], t), 1e-5);
+    }
+    expect(calls.filter((_, i) => i % 2 === 0).map(([batch]) => batch)).toEqual([2, 4, 4, 2]);
+  });
+
+  test('rescale 1 gives each sample the deviation of its conditional prediction, and less in proportion', async () => {
+    const x = start();
+    const condition = tf.tensor3d([1, 2, 3, 5], [2, 2, 1]);
+    const uncondition = tf.tensor3d([0, 1, -1, -3], [2, 2, 1]);
+    const deviation = (values: ArrayLike<number>) => {
+      const list = Array.from(values);
+      const mean = list.reduce((a, b) => a + b, 0) / list.length;
+      return Math.sqrt(list.reduce((a, b) => a + (b - mean) ** 2, 0) / list.length);
+    };
+    const plain = expectedFor(3, [1.5, 4], [0.5, -2], 100);
+    const alone = expectedFor(1, [1.5, 4], [0.5, -2], 100);
+    for (const rescale of [0.3, 1]) {
+      const model = withGuidance(textModel([]), { scale: 3, condition, uncondition, rescale });
+      const output = await expectTensors(1, () => model(x, 100));
+      const expected = plain.map((value, i) => {
+        const sample = Math.floor(i / 6) * 6;
+        const ratio = deviation(alone.slice(sample, sample + 6)) / deviation(plain.slice(sample, sample + 6));
+        return value * (rescale * ratio + 1 - rescale);
+      });
+      await expect(output).toBeAllclose(tf.tensor4d(expected, shape), 1e-5);
+    }
+  });
+
   test('a guided model samples, and leaks nothing over a run', async () => {
     const x = start();
     const condition = tf.ones([2, 2, 1]) as tf.Tensor3D;
@@ -87,6 +128,8 @@ describeBackends(['cpu', 'wasm'], () => {
     const uncondition = tf.tensor3d([0, 1, -1, -3], [2, 2, 1]);
     const model = withGuidance(textModel([]), { scale: 3, condition, uncondition });
     await expectGradient((x) => model(x as tf.Tensor4D, 100), start());
+    const rescaled = withGuidance(textModel([]), { scale: 3, condition, uncondition, rescale: 0.7 });
+    await expectGradient((x) => rescaled(x as tf.Tensor4D, 100), start());
   });
 });
 
@@ -151,5 +194,16 @@ test('missing and mismatched conditions are refused', async () => {
   const late = withGuidance(model, { scale: 3, condition, uncondition });
   expect(() => late(x, 0)).toThrowErrorMatchingInlineSnapshot(
     `[ArgumentError: withGuidance: x must be a tensor that is not disposed, got [2, 2, 3, 1]]`,
+  );
+});
+
+test('an interval and a rescale out of range are refused', () => {
+  const options = { scale: 3, condition: [1], uncondition: [2] };
+  const model = (x: tf.Tensor4D) => x;
+  expect(() => withGuidance(model, { ...options, rescale: 1.5 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: withGuidance: rescale must be a number in [0, 1], got 1.5]`,
+  );
+  expect(() => withGuidance(model, { ...options, interval: [5, 4] })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: withGuidance: interval must be the lowest and the highest timestep, got [5, 4]]`,
   );
 });

@@ -1,4 +1,4 @@
-import { ArgumentError, checkAlive, ShapeError } from '@sd/core';
+import { ArgumentError, checkAlive, checkRange, ShapeError } from '@sd/core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { linearCombination } from './linear-combination';
@@ -14,6 +14,16 @@ export type GuidanceOptions<C extends Condition> = {
   readonly condition: C;
   /** Of the empty text, the class "none", or of what the image must not be (a negative prompt). Borrowed. */
   readonly uncondition: C;
+  /**
+   * The timesteps, both included, where the guidance acts; elsewhere the condition alone, in a call of x alone
+   * (Kynkaanniemi et al. 2024, "Applying guidance in a limited interval improves sample and distribution quality").
+   */
+  readonly interval?: readonly [number, number];
+  /**
+   * phi, in [0, 1]: how far the guided prediction of each sample is scaled back to the standard deviation of the
+   * conditional one (Lin et al. 2023, section 3.4; 0.7 there).
+   */
+  readonly rescale?: number;
 };
 
 /**
@@ -23,7 +33,7 @@ export type GuidanceOptions<C extends Condition> = {
  * docs/method.md section 2: w = 3.0 on ImageNet, 2.0 for COCO's FID, 5.0 for figure 8.
  * @param model borrows x and the condition, and gives a tensor of x's shape that the wrapper owns and disposes.
  * @returns a model for `Scheduler.sample`, asynchronous if the model is.
- * @throws {ArgumentError} on a scale that is not finite and on missing conditions; at the call, on conditions of a batch
+ * @throws {ArgumentError} on a scale that is not finite, an interval or rescale out of range and on missing conditions; at the call, on conditions of a batch
  * size that is neither 1 nor that of x. @throws {ShapeError} when the two conditions' shapes disagree beyond the batch.
  */
 export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
@@ -36,9 +46,14 @@ export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
 ): (x: X, t: number) => Promise<X>;
 export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
   model: (x: X, t: number, condition: C) => X | Promise<X>,
-  { scale, condition, uncondition }: GuidanceOptions<C>,
+  options: GuidanceOptions<C>,
 ): (x: X, t: number) => X | Promise<X> {
+  const { scale, condition, uncondition, interval = [-Infinity, Infinity], rescale = 0 } = options;
   if (!Number.isFinite(scale)) throw new ArgumentError('withGuidance', 'scale', 'a finite number', scale);
+  checkRange('withGuidance', 'rescale', rescale, 0, 1);
+  if (!(interval.length === 2 && interval[0] <= interval[1])) {
+    throw new ArgumentError('withGuidance', 'interval', 'the lowest and the highest timestep', interval);
+  }
   checkCondition('condition', condition);
   checkCondition('uncondition', uncondition);
   if (Array.isArray(condition) !== Array.isArray(uncondition)) {
@@ -46,9 +61,11 @@ export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
   }
   if (!isLabels(condition) && !isLabels(uncondition)) checkSameFeatures(condition, uncondition);
 
-  const halves = scale === 0 ? [uncondition] : scale === 1 ? [condition] : [uncondition, condition];
+  const scaleAt = (t: number) => (t >= interval[0] && t <= interval[1] ? scale : 1);
 
   return (x, t) => {
+    const scaleNow = scaleAt(t);
+    const halves = scaleNow === 0 ? [uncondition] : scaleNow === 1 ? [condition] : [uncondition, condition];
     checkAlive('withGuidance', 'x', x);
     checkBatch('condition', condition, x);
     checkBatch('uncondition', uncondition, x);
@@ -59,7 +76,7 @@ export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
     const finish = (output: X): X => {
       try {
         checkSameShape('withGuidance', "the model's output", output, inputs.x);
-        return tf.tidy(() => guided(output, halves.length === 2 ? scale : null));
+        return tf.tidy(() => guided(output, halves.length === 2 ? { scale, rescale } : null));
       } finally {
         tf.dispose([output, inputs]);
       }
@@ -78,11 +95,21 @@ export function withGuidance<C extends Condition, X extends Tensor = Tensor4D>(
   };
 }
 
-/** [eps_u, eps_c] `[2N, ...]` to eps_u + scale (eps_c - eps_u) `[N, ...]`; without a scale a copy. */
-function guided<X extends Tensor>(output: X, scale: number | null): X {
-  if (scale === null) return tf.clone(output);
+/** [eps_u, eps_c] `[2N, ...]` to eps_u + scale (eps_c - eps_u) `[N, ...]`, rescaled; without options a copy. */
+function guided<X extends Tensor>(output: X, options: { readonly scale: number; readonly rescale: number } | null): X {
+  if (options === null) return tf.clone(output);
+  const { scale, rescale } = options;
   const [uncondition, condition] = tf.split(output, 2, 0);
-  return linearCombination([1 - scale, uncondition], [scale, condition]) as X;
+  const eps = linearCombination([1 - scale, uncondition], [scale, condition]);
+  if (rescale === 0) return eps as X;
+  // phi eps std(eps_c) / std(eps) + (1 - phi) eps
+  const ratio = tf.sqrt(tf.div(varianceOfSamples(condition), varianceOfSamples(eps))); // [N, 1, ...]
+  return tf.mul(eps, tf.add(tf.mul(ratio, rescale), 1 - rescale)) as X;
+}
+
+function varianceOfSamples(x: Tensor): Tensor {
+  const axes = x.shape.slice(1).map((_, axis) => axis + 1);
+  return tf.moments(x, axes, true).variance;
 }
 
 function isLabels(condition: Condition): condition is readonly number[] {

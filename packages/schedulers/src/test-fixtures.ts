@@ -53,7 +53,8 @@ export type NumberRun = {
   readonly noise?: (n: number) => ArrayLike<number>;
   /** Samples in x, for dynamic thresholding. */
   readonly batch?: number;
-  readonly onStep?: (x: Float64Array, index: number) => void;
+  /** Sees x and the memory after a step, and may change them. */
+  readonly onStep?: (x: Float64Array, memory: readonly Float64Array[], index: number) => void;
 };
 
 /** Carries a plan out in float64, so that what is tested are its coefficients and not float32. */
@@ -86,7 +87,7 @@ export function samplePlan({ plan, x: start, model, noise, batch = 1, onStep }: 
       );
     });
     [x, ...memory] = combined;
-    onStep?.(x, index);
+    onStep?.(x, memory, index);
   }
   return x;
 }
