@@ -43,6 +43,7 @@ test('the public names are these', () => {
       "pndmScheduler",
       "predictedNoise",
       "predictedSample",
+      "repaintScheduler",
       "rescaleZeroTerminalSnr",
       "saSolverScheduler",
       "schedulerFromConfig",

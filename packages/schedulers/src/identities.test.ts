@@ -126,10 +126,18 @@ test('startFromImage by strength begins where diffusers does, with the noise of 
     const expected = grid(shape, 7).map((value, i) => value + level.noise * grid(shape, 8)[i]);
     await expect(begun.x).toBeAllclose(tf.tensor4d(expected, shape));
   }
-  expect(() => scheduler.startFromImage(image, noise, { steps: 10, strength: 0 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be such that at least one of 10 steps is left, got 0]`);
-  expect(() => scheduler.startFromImage(image, noise, { steps: 10 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be given if and only if start is not, got undefined]`);
-  expect(() => scheduler.startFromImage(image, noise, { steps: 4, start: 4 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: EulerDiscreteScheduler.startFromImage: start must be such that at least one of 4 steps is left, got 4]`);
-  expect(() => scheduler.startFromImage(image, noise, { steps: 4, strength: 2 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be a number in [0, 1], got 2]`);
+  expect(() => scheduler.startFromImage(image, noise, { steps: 10, strength: 0 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be such that at least one of 10 steps is left, got 0]`,
+  );
+  expect(() => scheduler.startFromImage(image, noise, { steps: 10 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be given if and only if start is not, got undefined]`,
+  );
+  expect(() => scheduler.startFromImage(image, noise, { steps: 4, start: 4 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: EulerDiscreteScheduler.startFromImage: start must be such that at least one of 4 steps is left, got 4]`,
+  );
+  expect(() => scheduler.startFromImage(image, noise, { steps: 4, strength: 2 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: EulerDiscreteScheduler.startFromImage: strength must be a number in [0, 1], got 2]`,
+  );
 });
 
 test('inpainting keeps the known part to the digit, with the noise of each step on the way', async () => {
@@ -165,5 +173,7 @@ test('inpainting keeps the known part to the digit, with the noise of each step 
   const wrong = { image, known: tf.ones([1, 3, 1, 1]) };
   await expect(
     scheduler.sample(referenceModel, x, { steps: 4, inpaint: wrong }),
-  ).rejects.toThrowErrorMatchingInlineSnapshot(`[ShapeError: DDIMScheduler.sample: inpaint.known must be [2 or 1, 2 or 1, 2 or 1, 1], got [1, 3, 1, 1]]`);
+  ).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: DDIMScheduler.sample: inpaint.known must be [2 or 1, 2 or 1, 2 or 1, 1], got [1, 3, 1, 1]]`,
+  );
 });
