@@ -1,3 +1,4 @@
+import '@sd/testing';
 import { expect, test } from 'vitest';
 import { noiseSchedule } from './noise-schedule';
 import { ldmPlmsConfig, pndmScheduler } from './pndm';
@@ -47,5 +48,7 @@ test.each([10, 50, 200, 240, 7])("ldmPlmsConfig gives LDM's PLMS in %d steps", (
 });
 
 test('the steps of Runge and Kutta need four timesteps', () => {
-  expect(() => pndmScheduler().plan({ steps: 3 })).toThrowErrorMatchingInlineSnapshot();
+  expect(() => pndmScheduler().plan({ steps: 3 })).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: PNDMScheduler.plan: steps must be at least 4 where prk steps are not skipped, got 3]`,
+  );
 });
