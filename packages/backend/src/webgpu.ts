@@ -7,6 +7,8 @@ import { onNode } from './runtime';
 type Current = { readonly device: GPUDevice; readonly software: boolean; readonly started: StartedBackend };
 let current: Current | null = null;
 
+const COMMANDS_BEFORE_SUBMISSION = 64;
+
 /**
  * tfjs's WebGPU backend on a device of our own: the browser's WebGPU, on Node Dawn's.
  * Started once; until `releaseWebgpu` or the loss of the device, further calls switch to the same one.
@@ -43,10 +45,12 @@ async function start(allowSoftware: boolean): Promise<Current> {
   const gpu = onNode() ? await (await import('./node/dawn')).startDawn() : browserGpu();
   const adapter = await requestAdapter(gpu, allowSoftware);
   const device = await requestDevice(adapter);
-  const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+  const { QueuedUploadBackend } = await import('./webgpu-backend');
   // Importing it registered a factory that would make a device without f16 and subgroups.
   if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');
-  tf.registerBackend('webgpu', () => new WebGPUBackend(device, adapter.info), 3);
+  tf.registerBackend('webgpu', () => new QueuedUploadBackend(device, adapter.info), 3);
+  // Commands before a submission: 15 in tfjs, whose cost shows where networks are small.
+  tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', COMMANDS_BEFORE_SUBMISSION);
   if (!(await tf.setBackend('webgpu'))) throw new BackendError('webgpu', 'tfjs refused the device');
   const lost = device.lost.then(({ reason, message }) => {
     if (current?.device === device) current = null;

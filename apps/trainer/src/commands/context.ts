@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type BackendName, releaseBackend, useBackend } from '@sd/backend';
+import { registerWebGPUKernels } from '@sd/webgpu';
 import pc from 'picocolors';
 import { loadConfig } from '../config/load-config';
 import { RunFolder } from '../config/run-folder';
@@ -61,7 +62,8 @@ function openProgress(): OpenProgress {
 
 /** Starts a backend, says which and why, and releases it, without which the process would not end. */
 export async function withBackend<T>(name: BackendName | 'auto', run: (explanation: string) => Promise<T>): Promise<T> {
-  const { explanation } = await useBackend(name);
+  const { explanation, name: started } = await useBackend(name);
+  if (started === 'webgpu') await registerWebGPUKernels();
   say(pc.dim(explanation));
   try {
     return await run(explanation);

@@ -1,0 +1,16 @@
+import { adamw } from './adamw';
+import { conv2dBackpropFilter } from './conv2d-backprop-filter';
+import { groupNorm, groupNormGrad } from './group-norm';
+import { register } from './program';
+import { silu, siluGrad } from './silu';
+
+const KERNELS = [groupNorm, groupNormGrad, silu, siluGrad, adamw, conv2dBackpropFilter];
+
+/**
+ * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn asks for, and in place of
+ * tfjs's slow filter gradient, so that plain `tf.conv2d` gains too. May be called at any time, also again.
+ */
+export async function registerWebGPUKernels(): Promise<void> {
+  await import('@tensorflow/tfjs-backend-webgpu'); // registers its own kernels, which would replace these later
+  for (const kernel of KERNELS) register(kernel);
+}
