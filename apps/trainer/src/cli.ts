@@ -10,6 +10,7 @@ import { info } from './commands/info';
 import { sample } from './commands/sample';
 import { distill, train } from './commands/train';
 import { trainAutoencoder } from './commands/train-autoencoder';
+import { interruptedExitCode } from './console/interrupt';
 
 function positiveInteger(text: string): number {
   const value = Number(text);
@@ -67,6 +68,7 @@ program
 
 projectCommand('train-autoencoder', 'train the first stage')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--overwrite', 'start anew where there is a checkpoint')
   .option('--half', 'write the finished weights as float16')
   .action(trainAutoencoder);
 
@@ -75,12 +77,14 @@ projectCommand('encode', 'encode the images with the first stage').action(encode
 projectCommand('train', 'train a denoiser, such as the teacher')
   .option('--model <name>', 'which of the models', 'teacher')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--overwrite', 'start anew where there is a checkpoint')
   .option('--half', 'write the finished weights as float16')
   .action(train);
 
 projectCommand('distill', 'train a slim student with a teacher')
   .option('--model <name>', 'which of the models', 'sd')
   .option('--resume', 'continue from the last checkpoint')
+  .option('--overwrite', 'start anew where there is a checkpoint')
   .option('--half', 'write the finished weights as float16')
   .action(distill);
 
@@ -106,7 +110,7 @@ try {
 function report(error: unknown): number {
   if (error instanceof DOMException && error.name === 'AbortError') {
     process.stderr.write('stopped; nothing was written\n');
-    return 130;
+    return interruptedExitCode();
   }
   // What a person can mend is said plainly; anything else is a defect and keeps its stack.
   const text = error instanceof SpectralDiffusionError ? error.message : ((error as Error).stack ?? String(error));

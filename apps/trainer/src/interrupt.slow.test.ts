@@ -32,7 +32,7 @@ test.skipIf(process.platform === 'win32')('SIGTERM saves and exits like Ctrl-C',
   const first = spawnCli(train);
   await waitForRows(out, 3);
   first.child.kill('SIGTERM');
-  expect((await first.ended).code).toBe(130);
+  expect((await first.ended).code).toBe(143); // 128 + 15
   expect((await spawnCli([...train, '--resume']).ended).code).toBe(0);
   await expectWhole(out);
 });

@@ -22,7 +22,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 // The same folder for every run: the checkpoint's bytes do not depend on it, but nothing else should either.
 test.skipIf(windows)(
-  'Ctrl-C saves and exits with 130; --resume ends in the bytes of an uninterrupted run; a full disk spares the checkpoint',
+  'Ctrl-C saves and exits with 130; --resume ends in the bytes of an uninterrupted run; neither a forgotten flag nor a full disk costs the checkpoint',
   async () => {
     const out = join(folder, 'interrupted');
     const project = await writeLongProject(out, STEPS);
@@ -42,6 +42,15 @@ test.skipIf(windows)(
 
     // stands in for a full disk: 200 KB a file are enough for the log but not for the checkpoint
     expect(saved.length).toBeGreaterThan(200 * 512);
+    const [unasked, both] = await Promise.all([
+      spawnCli(train).ended,
+      spawnCli([...train, '--resume', '--overwrite']).ended,
+    ]);
+    expect(unasked.stderr).toContain(
+      `${checkpoint} exists: continue from it with --resume, or start anew with --overwrite`,
+    );
+    expect(both.stderr).toContain('--resume continues a training and --overwrite starts anew: give one of them');
+    expect([unasked.code, both.code]).toEqual([1, 1]);
     const full = await spawnCli([...train, '--resume'], 200).ended;
     expect(full.stderr).toMatch(/error cannot write .*checkpoint.safetensors: .*what was there before is intact/);
     expect(full.stderr).not.toMatch(/^ {4}at /m);
@@ -56,4 +65,5 @@ test.skipIf(windows)(
     expect(stage.checkpoint.equals(whole.checkpoint)).toBe(true);
     expect(stage.weights.equals(whole.weights)).toBe(true);
   },
+  300_000, // six processes, each of which compiles the command
 );

@@ -1,4 +1,3 @@
-import { registerWebGPUKernels } from './index';
 import { useBackend } from '@sd/backend';
 import { groupNorm, silu } from '@sd/nn';
 import { ADAMW_KERNEL } from '@sd/nn/optim';
@@ -7,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { convGeometry, unfoldedConv2dBackpropFilter } from './conv2d-backprop-filter';
+import { registerWebGPUKernels } from './index';
 
 const webgpu = () => useBackend('webgpu', { allowSoftware: true });
 
@@ -47,7 +47,11 @@ describeBackends(['webgpu'], () => {
       fc.asyncProperty(cases, ({ n, h, w, groups, width, withSilu, seed }) => {
         const c = groups * width;
         const f = (x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) =>
-          groupNorm(x as tf.Tensor4D, scale as tf.Tensor1D, shift as tf.Tensor1D, { groups, eps: 1e-3, silu: withSilu });
+          groupNorm(x as tf.Tensor4D, scale as tf.Tensor1D, shift as tf.Tensor1D, {
+            groups,
+            eps: 1e-3,
+            silu: withSilu,
+          });
         return expectSameAsCpu(() => {
           const inputs = [random([n, h, w, c], seed, 0.5), random([c], seed + 1), random([c], seed + 2)];
           const dy = random([n, h, w, c], seed + 3);

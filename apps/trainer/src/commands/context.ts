@@ -1,14 +1,16 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type BackendName, releaseBackend, useBackend } from '@sd/backend';
 import { registerWebGPUKernels } from '@sd/webgpu';
 import pc from 'picocolors';
 import { loadConfig } from '../config/load-config';
-import { RunFolder } from '../config/run-folder';
+import { RunFolder, type StageFolder } from '../config/run-folder';
 import type { ProjectConfig } from '../config/schema';
 import { interruptSignal } from '../console/interrupt';
 import { ipcProgress, PROGRESS_BY_IPC } from '../console/ipc-progress';
 import { type OpenProgress, openProgressBar } from '../console/progress';
 import type { StageContext } from '../training/run-stages';
+import { UserError } from '../user-error';
 
 /** Options that every command on a project takes. */
 export type ProjectOptions = {
@@ -17,6 +19,8 @@ export type ProjectOptions = {
   readonly backend?: BackendName | 'auto';
   readonly seed?: number;
   readonly resume?: boolean;
+  /** Start anew where there is a checkpoint. */
+  readonly overwrite?: boolean;
   /** Write float16 weights. */
   readonly half?: boolean;
 };
@@ -58,6 +62,17 @@ export async function withProject(
 
 function openProgress(): OpenProgress {
   return process.env[PROGRESS_BY_IPC] ? ipcProgress() : openProgressBar;
+}
+
+/**
+ * Hours of training are not lost to a forgotten flag.
+ * @throws {UserError} where a checkpoint would be overwritten that nobody asked to continue or to replace.
+ */
+export function refuseToOverwrite(folder: StageFolder, { resume, overwrite }: ProjectOptions): void {
+  if (resume && overwrite)
+    throw new UserError('--resume continues a training and --overwrite starts anew: give one of them');
+  if (resume || overwrite || !existsSync(folder.checkpoint)) return;
+  throw new UserError(`${folder.checkpoint} exists: continue from it with --resume, or start anew with --overwrite`);
 }
 
 /** Starts a backend, says which and why, and releases it, without which the process would not end. */

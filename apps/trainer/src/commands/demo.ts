@@ -3,7 +3,7 @@ import type { BackendName } from '@sd/backend';
 import pc from 'picocolors';
 import { stringify } from 'yaml';
 import { RunFolder } from '../config/run-folder';
-import { interruptSignal } from '../console/interrupt';
+import { interruptedExitCode, interruptSignal } from '../console/interrupt';
 import { duration, openProgressBar } from '../console/progress';
 import { demoConfig } from '../demo/demo-config';
 import { demoReport } from '../demo/demo-report';
@@ -50,7 +50,7 @@ export async function demo(options: DemoOptions): Promise<void> {
       if (!signal.aborted) await trainTeacher(context, latents, stopwatch);
       if (!signal.aborted) await trainStudents(context, latents, project, explanation, stopwatch);
       if (signal.aborted) {
-        process.exitCode = 130;
+        process.exitCode = interruptedExitCode();
         return;
       }
       const report = await demoReport(context, { latents, dataset, explanation, options, stopwatch });

@@ -1,4 +1,5 @@
 import type { StageFolder } from '../config/run-folder';
+import { interruptedExitCode } from '../console/interrupt';
 import { duration } from '../console/progress';
 import type { TrainLoopResult } from '../training/train-loop';
 import { say } from './context';
@@ -7,7 +8,7 @@ import { say } from './context';
 export function sayResult({ steps, interrupted, seconds }: TrainLoopResult, folder: StageFolder): void {
   if (interrupted) {
     say(`stopped after ${steps} steps; ${folder.checkpoint} holds everything: go on with --resume`);
-    process.exitCode = 130;
+    process.exitCode = interruptedExitCode();
   } else {
     say(`${steps} steps in ${duration(seconds)}; ${folder.weights}`);
   }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { Latents } from '../data/latents';
 import { modelConfig, runModel } from '../training/run-stages';
 import { UserError } from '../user-error';
-import { type ProjectOptions, withProject } from './context';
+import { type ProjectOptions, refuseToOverwrite, withProject } from './context';
 import { sayResult } from './say-result';
 
 export type ModelOptions = ProjectOptions & { readonly model: string };
@@ -28,6 +28,7 @@ async function trainModel(options: ModelOptions, distilled: boolean): Promise<vo
           : `config: models.${options.model} has a section distillation; \`sd distill\` trains it`,
       );
     }
+    refuseToOverwrite(folder.stage(options.model), options);
     if (!existsSync(folder.latents)) {
       throw new UserError(`there are no latents at ${folder.latents}: make them with \`sd encode\``);
     }

@@ -167,7 +167,7 @@ describe('a model', () => {
     `);
     expect(complaint({ ...project, firstStage: { model: 'kl-f9', ...training } })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:
-        firstStage.model: no preset "kl-f9" (did you mean "kl-f8"?)"
+        firstStage.model: no preset "kl-f9" (did you mean "kl-f4"?)"
     `);
     expect(withModels({ teacher: { unet: 'constructor', ...training } })).toMatch(/no preset "constructor"/);
   });
@@ -273,7 +273,7 @@ describe('a first stage that is written out', () => {
     `);
     expect(check({ nEmbed: 4 })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:
-        firstStage.model: unknown key "nEmbed" (valid: ch, numResBlocks, attnResolutions, attnType, inChannels, outCh, resolution, dropout, norm, normGroups, init, kind, doubleZ, chMult, zChannels, embedDim)"
+        firstStage.model: unknown key "nEmbed" (valid: ch, numResBlocks, attnResolutions, attnType, inChannels, outCh, resolution, dropout, norm, normGroups, init, kind, doubleZ, quantConv, chMult, zChannels, embedDim)"
     `);
     expect(check({ kind: 'kll' })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:

@@ -1,11 +1,18 @@
+import { constants } from 'node:os';
+
+type Interruption = 'SIGINT' | 'SIGTERM';
+
+let received: Interruption = 'SIGINT';
+
 /**
- * Turns Ctrl-C (SIGINT) and SIGTERM into an abort: the job finishes its step, saves what it has and returns. A second Ctrl-C
+ * Turns Ctrl-C (SIGINT) and SIGTERM into an abort: the job finishes its step, saves what it has and returns. A second one
  * leaves at once.
  */
 export function interruptSignal(): { readonly signal: AbortSignal; stop(): void } {
   const controller = new AbortController();
-  const handler = () => {
-    if (controller.signal.aborted) process.exit(130);
+  const handler = (name: Interruption) => {
+    received = name;
+    if (controller.signal.aborted) process.exit(interruptedExitCode());
     process.stderr.write('\nstopping after this step; once more to leave at once\n');
     controller.abort();
   };
@@ -18,4 +25,9 @@ export function interruptSignal(): { readonly signal: AbortSignal; stop(): void 
       process.off('SIGTERM', handler);
     },
   };
+}
+
+/** What shells expect of a process that a signal ended: 130 after SIGINT, 143 after SIGTERM. */
+export function interruptedExitCode(): number {
+  return 128 + constants.signals[received];
 }

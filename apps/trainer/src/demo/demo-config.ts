@@ -7,14 +7,14 @@ export function pretrained(name: 'first-stage' | 'teacher'): string {
   return packageFile(`pretrained/${name}.safetensors`);
 }
 
-const FIRST_STAGE = 'tiny-kl-f4';
+const FIRST_STAGE = 'small-kl-f4';
 
 /** A denoiser of 8x8 latents: two levels, attention at the coarser one. */
 function unet(modelChannels: number, numResBlocks: number, imageSize: number, resample: 'conv' | 'wavelet') {
   return {
     imageSize,
-    inChannels: 8,
-    outChannels: 8,
+    inChannels: 16,
+    outChannels: 16,
     modelChannels,
     channelMult: [1, 2],
     numResBlocks,

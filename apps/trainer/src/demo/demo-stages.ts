@@ -57,7 +57,7 @@ export async function trainStudents(
     return;
   }
   const bars = openProgressGroup();
-  const options = ['--config', project, '--backend', 'wasm'];
+  const options = ['--config', project, '--backend', 'wasm', '--overwrite'];
   try {
     await stopwatch.time('train lite and distil sd, side by side', () =>
       Promise.all([

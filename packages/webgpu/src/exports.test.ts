@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import * as webgpu from './index';
+
+test('the public names are pinned', () => {
+  expect(Object.keys(webgpu)).toMatchInlineSnapshot(`
+    [
+      "registerWebGPUKernels",
+    ]
+  `);
+});
