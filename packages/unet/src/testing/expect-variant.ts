@@ -9,6 +9,14 @@ import { NETWORK_TOLERANCE } from './expect-golden-gradients';
 
 export { DIFFUSERS_VARIANTS };
 
+/** Asserts diffusers' output. */
+export async function expectVariantOutput(name: (typeof DIFFUSERS_VARIANTS)[number]): Promise<void> {
+  const { json, weights, x, t, options, y } = diffusersVariant(name);
+  const model = new UNet(unetConfigFromDiffusers(json)).loadStateDict(weights);
+  await expect(model.forward(x, t, options)).toBeAllclose(y, NETWORK_TOLERANCE);
+  model.dispose();
+}
+
 /** Asserts diffusers' output, and its gradients by the input and by the weights that the reference gives. */
 export async function expectVariant(name: (typeof DIFFUSERS_VARIANTS)[number]): Promise<void> {
   const { json, weights, x, t, options, y, gradOut, gradX, gradients } = diffusersVariant(name);
