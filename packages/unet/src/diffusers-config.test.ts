@@ -3,8 +3,8 @@ import { resolveUNetConfig, type UNetConfig } from './config';
 import { countMacs, countParameters } from './counts';
 import { unetConfigFromDiffusers, unetConfigToDiffusers } from './diffusers-config';
 import { presets } from './presets';
-import { DIFFUSERS_GOLDENS, diffusersGolden } from './testing/diffusers-golden';
 import { DDPM_CELEBAHQ, DDPM_CIFAR10, SD_15, SD_21, SDXL } from './testing/diffusers-configs';
+import { DIFFUSERS_GOLDENS, diffusersGolden } from './testing/diffusers-golden';
 import { DIFFUSERS_VARIANTS, diffusersVariant } from './testing/diffusers-variants';
 
 test.each([
