@@ -16,7 +16,12 @@ import type { Mistake } from './mistakes';
 import { withSuggestion } from './nearest';
 
 // Complete, or the types do not fit: the packages check values, but can suggest no name.
-const WAVELET_KEYS: Readonly<Record<keyof WaveletConfig, true>> = { fuse: true, gate: true, gateHidden: true, wavelet: true };
+const WAVELET_KEYS: Readonly<Record<keyof WaveletConfig, true>> = {
+  fuse: true,
+  gate: true,
+  gateHidden: true,
+  wavelet: true,
+};
 /** Every key of a configuration of that kind is required, so a preset has them all. */
 const AUTOENCODER_KEYS = {
   kl: Object.keys(autoencoderPresets['kl-f8']),
