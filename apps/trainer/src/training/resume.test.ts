@@ -183,6 +183,7 @@ describeBackends(['wasm'], () => {
       }));
       expect(message).toMatchInlineSnapshot(`
         "FOLDER/refused/teacher/checkpoint.safetensors: made with another configuration, so it cannot be resumed:
+          unet.timeEmbeddingDim: was 32, is 64
           unet.modelChannels: was 8, is 16
           diffusion.betaEnd: was 0.0195, is 0.02
           seedKey: was [968106284,2814355609], is [2669995082,2938606602]"
