@@ -8,10 +8,11 @@ const anywhere: readonly BackendName[] = ['cpu', 'wasm'];
  * One suite per backend, which is set before the suite's own hooks and tests run. cpu and wasm must start everywhere;
  * where webgpu (SwiftShader if there is no GPU) or cuda cannot, the suite's tests are reported as skipped, with the
  * reason in the suite's name. On webgpu a test also fails if WebGPU finds an invalid shader or call in it, which tfjs
- * itself does not report.
+ * itself does not report. `SD_BACKENDS`, names with commas between, replaces the list of every suite.
  */
 export function describeBackends(names: readonly BackendName[] = anywhere, body: (name: BackendName) => void): void {
-  for (const name of names) {
+  const chosen = process.env.SD_BACKENDS?.split(',') as BackendName[] | undefined;
+  for (const name of chosen ?? names) {
     describe(name, async () => {
       const reason = anywhere.includes(name) ? null : await whyNot(name);
       if (reason !== null) {

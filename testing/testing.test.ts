@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { describeBackends, expectGradient, expectTensors, kernelsUsedBy } from './index';
 
 describeBackends(['cpu', 'wasm'], (name) => {
@@ -48,6 +51,8 @@ describe('toBeAllclose on arrays', () => {
     expect([1000, 0.02]).not.toBeAllclose([1000, 0]);
     expect([1000, 0.02]).toBeAllclose([1000, 0], 1e-4);
     expect([1000, 0.02]).toBeAllclose([1000, 0], { relative: 0, absolute: 0.02 });
+    expect([0.009]).toBeAllclose([0], { scale: 1000 });
+    expect([0.011]).not.toBeAllclose([0], { scale: 1000 });
   });
   test('fails on NaN, other sizes and ragged rows; infinities equal themselves', () => {
     expect([Number.NaN, 1]).not.toBeAllclose([1, 1], 10);
@@ -57,6 +62,48 @@ describe('toBeAllclose on arrays', () => {
     expect(() => expect([1, 2, 3]).toBeAllclose([[1, 2], [3]])).toThrow('ragged: rows of shapes 2 and 1');
     expect([Number.POSITIVE_INFINITY, 1]).toBeAllclose([Number.POSITIVE_INFINITY, 1]);
   });
+});
+
+describe('SD_MEASURED', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'measured-'));
+  const file = join(folder, 'errors.jsonl');
+  afterEach(() => vi.unstubAllEnvs());
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('gets a line for each comparison with a relative error, failed ones too, but none for a difference', async () => {
+    await tf.setBackend('cpu');
+    vi.stubEnv('SD_MEASURED', file);
+    await expect(tf.tensor1d([1, 4])).toBeAllclose([1, 2], 1);
+    expect([0.5]).toBeAllclose([0], { relative: 1e-2, absolute: 1, of: 'gradient' }); // allowed: 1e-2 of 100
+    expect(() => expect([3]).toBeAllclose([2])).toThrow('worst at [0]');
+    expect(() => expect([Number.NaN]).toBeAllclose([2])).toThrow('worst at [0]');
+    expect([3]).not.toBeAllclose([2]);
+    expect([3]).toBeAllclose([2], { relative: 0, absolute: 1 });
+    expect([3]).toBeAllclose([3]);
+    vi.unstubAllEnvs();
+    expect([3]).toBeAllclose([2], 1);
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { backend: 'cpu', of: 'value', error: 1 },
+      { backend: 'cpu', of: 'gradient', error: 0.005 },
+      { backend: 'cpu', of: 'value', error: 0.5 },
+      { backend: 'cpu', of: 'value', error: null },
+      { backend: 'cpu', of: 'value', error: 0 },
+    ]);
+  });
+});
+
+describe('SD_BACKENDS', () => {
+  vi.stubEnv('SD_BACKENDS', 'wasm');
+  const ran: string[] = [];
+  describeBackends(['cpu', 'webgpu'], (name) => {
+    test('replaces the list of a suite', () => {
+      ran.push(name);
+      expect(tf.getBackend()).toBe('wasm');
+    });
+  });
+  vi.unstubAllEnvs();
+  test('once', () => expect(ran).toEqual(['wasm']));
 });
 
 describeBackends(['webgpu'], () => {

@@ -9,10 +9,10 @@
 import '@tensorflow/tfjs';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { AutoencoderTiny, tinyPresets } from '@sd/autoencoder';
 import { useBackend } from '@sd/backend';
-import { readSafetensors, readTorch, type StateDict, toFloat32 } from '@sd/checkpoint';
+import { readSafetensors, type StateDict, toFloat32 } from '@sd/checkpoint';
 import * as tf from '@tensorflow/tfjs-core';
+import { publishedTaef2 } from '../src/tiny/published-taef2';
 
 const [WIDTH, CROP] = [500, 496];
 const folder = process.env.SD_WEIGHTS;
@@ -22,14 +22,13 @@ if (!folder) {
 }
 
 await useBackend('wasm');
-const bytesOf = (name: string) => new Uint8Array(readFileSync(join(folder, name)));
-const model = new AutoencoderTiny({ ...tinyPresets.taef2, range: 'unit' });
-model.encoder.loadStateDict(readTorch(bytesOf('taef2_encoder.pth')).tensors);
-model.decoder.loadStateDict(readTorch(bytesOf('taef2_decoder.pth')).tensors);
+const model = publishedTaef2(folder);
 console.log(`names of ${model.encoder.loadedLayout?.project}, ${model.parameterCount} parameters`);
 
 if (existsSync(join(folder, 'taef2_reference.safetensors'))) {
-  const { tensors, metadata } = readSafetensors(bytesOf('taef2_reference.safetensors'));
+  const { tensors, metadata } = readSafetensors(
+    new Uint8Array(readFileSync(join(folder, 'taef2_reference.safetensors'))),
+  );
   console.log(`reference: PSNR ${metadata.psnr_496_crop}`);
   for (const picture of new Set([...tensors.keys()].map((name) => name.split('/')[0]))) {
     const pixels = toFloat32(tensors.get(`${picture}/rgb_u8_hwc_100_164`)!);

@@ -1,12 +1,14 @@
 // Values for this package's tests; no part of the package.
 import { float32View } from '@sd/checkpoint';
-import { expectTensors } from '@sd/testing';
+import { expectTensors, type Tolerance } from '@sd/testing';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import type { FeatureNetwork, LayeredNetwork } from './networks/feature-network';
 import { PerceptualDistance } from './perceptual-distance';
 import { formulaState, formulaValues, goldenTensor } from './test-values';
+
+const GRADIENT: Tolerance = { relative: 1e-4, of: 'gradient' };
 
 /** Heads by the formula of goldens/metrics.safetensors. */
 export function headsFor({ channels }: LayeredNetwork) {
@@ -34,10 +36,10 @@ export async function expectGolden(name: string, network: FeatureNetwork, x: Ten
       const [rows, columns] = [h, w].map((size) => tf.range(0, size, 4, 'int32'));
       return tf.transpose(tf.gather(tf.gather(gradient, rows!, 1), columns!, 2), [0, 3, 1, 2]);
     });
-    await expect(part).toBeAllclose(goldenTensor(`lpips/${name}/${kind}/gradient`), 1e-4);
+    await expect(part).toBeAllclose(goldenTensor(`lpips/${name}/${kind}/gradient`), GRADIENT);
     await expect(tf.mean(tf.abs(gradient), [1, 2])).toBeAllclose(
       goldenTensor(`lpips/${name}/${kind}/gradient_mean`),
-      1e-4,
+      GRADIENT,
     );
     expect([n, c]).toEqual([2, 3]);
   }

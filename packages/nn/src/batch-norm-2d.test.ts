@@ -51,12 +51,12 @@ describeBackends(['cpu', 'wasm', 'webgpu'], () => {
       const dx = await expectTensors(1, () =>
         tf.grad((v) => layer.forward(v as Tensor4D, { statistics: again }))(x, gradY),
       );
-      await expect(dx).toBeAllclose(images(values, 'grad_x'));
+      await expect(dx).toBeAllclose(images(values, 'grad_x'), { of: 'gradient' });
       const { value, gradients } = await expectTensors(3, () =>
         valueAndGradients(() => tf.sum(tf.mul(layer.forward(x, { statistics: again }), gradY)), layer.parameters()),
       );
-      await expect(gradients.get('weight')!).toBeAllclose(toFloat32(values.get('grad_weight')!));
-      await expect(gradients.get('bias')!).toBeAllclose(toFloat32(values.get('grad_bias')!));
+      await expect(gradients.get('weight')!).toBeAllclose(toFloat32(values.get('grad_weight')!), { of: 'gradient' });
+      await expect(gradients.get('bias')!).toBeAllclose(toFloat32(values.get('grad_bias')!), { of: 'gradient' });
       await expectState(layer, part(after));
       tf.dispose([x, gradY, y, dx, value, ...gradients.values()]);
     }

@@ -2,7 +2,7 @@
 import { type StateDict, toFloat32 } from '@sd/checkpoint';
 import { randomKey } from '@sd/core';
 import { type Module, type Parameter, valueAndGradients, withoutPrefix } from '@sd/nn';
-import { describeBackends, expectTensors } from '@sd/testing';
+import { describeBackends, expectTensors, type Tolerance } from '@sd/testing';
 import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -15,6 +15,7 @@ import { discriminatorLoss } from './discriminator-loss';
 import { NLayerDiscriminator } from './n-layer-discriminator';
 
 const WHOLE_NETWORK = 1e-4;
+const GRADIENT: Tolerance = { relative: WHOLE_NETWORK, of: 'gradient' };
 
 async function withFormula<M extends Module>(module: M): Promise<M> {
   module.loadStateDict(formulaWeights(shapesOf(await module.stateDict())));
@@ -40,7 +41,7 @@ async function checkAndDescend(
     const scaled = tf.mul(gradient, scale);
     const torch = parameter.layout === 'oihw->hwio' ? tf.transpose(scaled, [3, 2, 0, 1]) : scaled;
     // the gradient by an attention's k.bias is 0 but for rounding
-    await expect(torch, name).toBeAllclose(numbers(expected, name), { relative: 1e-4, absolute: 1e-6 * largest });
+    await expect(torch, name).toBeAllclose(numbers(expected, name), { ...GRADIENT, absolute: 1e-6 * largest });
     tf.tidy(() => parameter.assign(tf.sub(parameter.value, tf.mul(scaled, rate))));
     tf.dispose([scaled, torch]);
   }
@@ -74,10 +75,10 @@ export function describeTrainingValues(backends: readonly ('cpu' | 'wasm' | 'web
       const [, h, w] = logits.shape;
       const gradY = formulaImage([2, 1, h, w], 8);
       const dx = tf.grad((v) => model.forward(v as Tensor4D))(x, gradY);
-      await expect(dx).toBeAllclose(nhwc(expected, 'eval/grad_x'), WHOLE_NETWORK);
+      await expect(dx).toBeAllclose(nhwc(expected, 'eval/grad_x'), GRADIENT);
 
       const batch = tf.grad((v) => model.forward(v as Tensor4D, { statistics: 'batch' }))(x, gradY);
-      await expect(batch).toBeAllclose(nhwc(expected, 'train/grad_x'), WHOLE_NETWORK);
+      await expect(batch).toBeAllclose(nhwc(expected, 'train/grad_x'), GRADIENT);
       const loss = (): Scalar => tf.sum(tf.mul(model.forward(x, { statistics: 'update' }), gradY));
       const parameters = model.parameters();
       const { value, gradients } = await expectTensors(1 + parameters.size, () => valueAndGradients(loss, parameters));
@@ -138,7 +139,7 @@ export function describeTrainingValues(backends: readonly ('cpu' | 'wasm' | 'web
           const again = { ...options, adversarial: { ...options.adversarial, discriminator: still } };
           const dLogvar = tf.grad((v) => autoencoderLoss(model, x, { ...again, logvar: v }).total)(logvarTensor);
           const gradient = (await scalarOf(dLogvar)) * perImage;
-          expect(gradient).toBeAllclose(value('grads/logvar'), WHOLE_NETWORK);
+          expect(gradient).toBeAllclose(value('grads/logvar'), GRADIENT);
           logvar -= rate * gradient;
           dLogvar.dispose();
         }

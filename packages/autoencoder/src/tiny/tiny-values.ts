@@ -1,7 +1,7 @@
 // Values for this package's tests; no part of the package.
 import { float32View, type TensorView, toFloat32 } from '@sd/checkpoint';
 import { valueAndGradients } from '@sd/nn';
-import { describeBackends, expectTensors } from '@sd/testing';
+import { describeBackends, expectTensors, type Tolerance } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { formulaImage, formulaWeights, goldenSet, nhwc, numbers, shapesOf } from '../golden-values';
@@ -10,6 +10,7 @@ import type { AutoencoderTinyConfig } from './config';
 import { tinyPresets } from './presets';
 
 const WHOLE_NETWORK = 1e-4;
+const GRADIENT: Tolerance = { relative: WHOLE_NETWORK, of: 'gradient' };
 export const narrow = (config: AutoencoderTinyConfig, range: 'unit' | 'signed'): AutoencoderTinyConfig => ({
   ...config,
   encoderCh: 8,
@@ -53,20 +54,20 @@ export function describeTinyValues(backends: readonly ('cpu' | 'wasm' | 'webgpu'
       await expect(z).toBeAllclose(nhwc(expected, 'z'), WHOLE_NETWORK);
       const gradZ = formulaImage([1, channels, 4, 5], 4);
       const dx = await expectTensors(1, () => tf.grad((v) => model.encode(v as tf.Tensor4D))(x, gradZ));
-      await expect(dx).toBeAllclose(nhwc(expected, 'grad_x'), WHOLE_NETWORK);
+      await expect(dx).toBeAllclose(nhwc(expected, 'grad_x'), GRADIENT);
       const { value, gradients } = valueAndGradients(
         () => tf.sum(tf.mul(model.encode(x), gradZ)),
         new Map([['w', model.parameters().get('encoder.layers.10.weight')!]]),
       );
       const dw = tf.transpose(gradients.get('w')!, [3, 2, 0, 1]); // OIHW
-      await expect(dw).toBeAllclose(numbers(expected, 'grad_w'), WHOLE_NETWORK);
+      await expect(dw).toBeAllclose(numbers(expected, 'grad_w'), GRADIENT);
 
       const latents = tf.mul(formulaImage([1, channels, 4, 5], 5), 5) as tf.Tensor4D;
       const y = await expectTensors(1, () => model.decode(latents));
       await expect(y).toBeAllclose(nhwc(expected, 'y'), WHOLE_NETWORK);
       const gradY = formulaImage([1, 3, 32, 40], 6);
       const dz = await expectTensors(1, () => tf.grad((v) => model.decode(v as tf.Tensor4D))(latents, gradY));
-      await expect(dz).toBeAllclose(nhwc(expected, 'grad_latents'), WHOLE_NETWORK);
+      await expect(dz).toBeAllclose(nhwc(expected, 'grad_latents'), GRADIENT);
       tf.dispose([x, z, gradZ, dx, value, dw, ...gradients.values(), latents, y, gradY, dz]);
       model.dispose();
     });

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { unetConfigFromDiffusers } from '../diffusers-config';
 import { UNet } from '../unet';
 import { DIFFUSERS_VARIANTS, diffusersVariant } from './diffusers-variants';
-import { NETWORK_TOLERANCE } from './expect-golden-gradients';
+import { GRADIENT_TOLERANCE, NETWORK_TOLERANCE } from './expect-golden-gradients';
 
 export { DIFFUSERS_VARIANTS };
 
@@ -24,7 +24,7 @@ export async function expectVariant(name: (typeof DIFFUSERS_VARIANTS)[number]): 
   await expect(model.forward(x, t, options)).toBeAllclose(y, NETWORK_TOLERANCE);
   const product = (image: tf.Tensor) =>
     tf.sum(tf.mul(model.forward(image as tf.Tensor4D, t, options), gradOut)) as tf.Scalar;
-  await expect(tf.grad(product)(x), 'x').toBeAllclose(gradX, NETWORK_TOLERANCE);
+  await expect(tf.grad(product)(x), 'x').toBeAllclose(gradX, GRADIENT_TOLERANCE);
 
   const byName = valueAndGradients(() => product(x), model.parameters()).gradients;
   const steps = model
@@ -36,7 +36,7 @@ export async function expectVariant(name: (typeof DIFFUSERS_VARIANTS)[number]): 
   for (const { name: own } of steps) parameters.get(own)!.assign(byName.get(own)!);
   const written = await model.stateDict({ layout: 'diffusers' });
   for (const [key, expected] of gradients) {
-    await expect(toFloat32(written.get(key)!), key).toBeAllclose(expected, NETWORK_TOLERANCE);
+    await expect(toFloat32(written.get(key)!), key).toBeAllclose(expected, GRADIENT_TOLERANCE);
   }
   model.dispose();
 }
