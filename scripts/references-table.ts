@@ -93,10 +93,10 @@ async function measure(set: ReferenceSet, backend: string): Promise<void> {
 
 const show = (error: number | undefined) => (error === undefined ? '-' : error === 0 ? '0' : error.toExponential(1));
 
-const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-
 function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [row(headings), `|${headings.map(() => ' --- |').join('')}`, ...rows.map(row)].join('\n');
+  const widths = headings.map((heading, i) => Math.max(3, heading.length, ...rows.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
+  return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 function write(measured: Measured): void {

@@ -56,7 +56,10 @@ function diffusersVariant(name: string, what: string): ReferenceSet {
     name: `diffusers_variants: ${name}`,
     what,
     source: DIFFUSERS,
-    runs: [[`${unet}/diffusers.golden.slow.test.ts`, ` ${name} gives diffusers' output and gradients`]],
+    runs: [
+      [`${unet}/diffusers.golden.slow.test.ts`, ` ${name} gives diffusers' output$`],
+      [`${unet}/diffusers.golden.test.ts`, ` ${name} gives diffusers' output and gradients`],
+    ],
   };
 }
 
