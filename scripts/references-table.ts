@@ -123,8 +123,8 @@ where the machine has no GPU. "-": never measured, or the set has no gradients.
 
 ${table(headings, onBackends)}
 
-Where a gradient is zero but for rounding, its error counts relative to the largest gradient of the network; where a
-wavelet leaves nothing in a band, relative to the band of means.
+Where a test also allows an absolute difference, because a tensor is zero but for rounding, the error is relative to max|b|
+plus that difference over the relative tolerance. Details of \`wavelets-more\` are relative to the band of means.
 
 In float64, without a backend:
 
