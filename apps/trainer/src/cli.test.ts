@@ -54,3 +54,12 @@ test("help lists every command, and the version is the package's", async () => {
   expect(version.stdout).toBe(`${packageJson.version}\n`);
   expect([help.code, version.code]).toEqual([0, 0]);
 });
+
+test('sd sample lists its samplers, and answers a mistyped one with the nearest', async () => {
+  const [help, mistyped] = await Promise.all([
+    run('sample', '--help'),
+    run('sample', '--config', 'x', '--sampler', 'euler-b'),
+  ]);
+  expect(help.stdout.replace(/\s+/g, ' ')).toContain('(choices: "ddim", "ddim-inverse", "ddpm", "deis", "dpm++2m"');
+  expect(mistyped.stderr).toContain('There is no sampler "euler-b" (did you mean "euler-a"?).');
+});

@@ -10,7 +10,9 @@ import { info } from './commands/info';
 import { sample } from './commands/sample';
 import { distill, train } from './commands/train';
 import { trainAutoencoder } from './commands/train-autoencoder';
+import { withSuggestion } from './config/nearest';
 import { interruptedExitCode } from './console/interrupt';
+import { SAMPLER_NAMES, SIGMA_FIELDS } from './sampling/samplers';
 
 function positiveInteger(text: string): number {
   const value = Number(text);
@@ -93,9 +95,21 @@ projectCommand('sample', 'draw images into a PNG')
   .option('--weights <file>', "weights in place of the project's")
   .option('--first-stage <file>', "a first stage in place of the project's")
   .option('--count <n>', 'how many images', positiveInteger)
+  .addOption(
+    new Option('--sampler <name>', "in place of the model's own").choices(SAMPLER_NAMES).argParser((name) => {
+      if (SAMPLER_NAMES.includes(name)) return name;
+      throw new InvalidArgumentError(`There is no sampler ${withSuggestion(name, SAMPLER_NAMES)}.`);
+    }),
+  )
+  .addOption(new Option('--sigmas <spacing>', 'of the levels of noise').choices(Object.keys(SIGMA_FIELDS)))
   .option('--steps <n>', 'denoising steps', positiveInteger)
-  .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM', unitInterval)
-  .option('--output <file>', 'the PNG')
+  .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM; also of tcd and repaint', unitInterval)
+  .option('--init <image>', 'start from an image')
+  .option('--strength <x>', 'how much of the image is lost: 0 nothing, 1 everything (default: 0.8)', unitInterval)
+  .option('--mask <image>', 'with --init: make what is white, keep the rest (strength: 1 by default)')
+  .option('--interpolate-to <seed>', 'from the first sample of --seed to the first one of this seed', seed)
+  .option('--strip', 'also write what is predicted on the way, of the first 4 images')
+  .option('--output <file>', 'the PNG; its settings go to a JSON file beside it')
   .action(sample);
 
 enableProdMode(); // without it tfjs advises on other backends at every start

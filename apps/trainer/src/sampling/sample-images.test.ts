@@ -1,10 +1,9 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAutoencoder } from '@sd/autoencoder';
 import { randomKey } from '@sd/core';
 import { describeBackends, expectTensors } from '@sd/testing';
-import { UNet, type UNetConfig } from '@sd/unet';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
@@ -13,10 +12,11 @@ import { sample } from '../commands/sample';
 import { silentProgress } from '../console/progress';
 import { writeAtomically } from '../files/atomic-file';
 import { saveDiffusionModel } from '../files/weights-file';
-import { buildScheduler, schedulerConfig } from '../training/build-models';
+import { schedulerConfig } from '../training/build-models';
 import { saveTinyFirstStage, tinyProject, tinyProjectSource } from '../training/tiny-project';
 import { type Pipeline, sampleImages } from './sample-images';
 import { sampleNoise } from './sample-noise';
+import { tinyPipeline } from './tiny-pipeline';
 
 let folder: string;
 beforeAll(async () => {
@@ -24,30 +24,24 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Parameters of a fresh UNet's last convolution are 0, which would give the same noise back: shaken. */
-function shakenUNet(config: UNetConfig): UNet {
-  const unet = new UNet(config).initialize(randomKey(4));
-  for (const parameter of unet.parameters().values()) {
-    parameter.load(Float32Array.from({ length: parameter.size }, (_, i) => 0.2 * Math.sin(1 + i)));
-  }
-  return unet;
-}
-
 describeBackends(['wasm'], () => {
   let pipeline: Pipeline;
   beforeAll(() => {
-    const { models, firstStage, diffusion } = tinyProject(folder);
-    pipeline = {
-      unet: shakenUNet(models.teacher.unet as unknown as UNetConfig),
-      autoencoder: createAutoencoder(firstStage.model as Parameters<typeof createAutoencoder>[0]).initialize(
-        randomKey(5),
-      ),
-      scheduler: buildScheduler(diffusion),
-      scaleFactor: 1.5,
-    };
+    pipeline = tinyPipeline();
   });
   const draw = (eta: number, changes: object = {}) =>
     sampleImages(pipeline, { count: 5, steps: 3, eta, key: randomKey(1), openProgress: silentProgress, ...changes });
+
+  /** A project with an untrained first stage and the shaken teacher. */
+  const writeProject = async (out: string) => {
+    const config = tinyProject(out);
+    await saveTinyFirstStage(config);
+    const metadata = { unet: pipeline.unet.config, scheduler: schedulerConfig(config.diffusion), scaleFactor: 1.5 };
+    await saveDiffusionModel(join(out, 'teacher', 'model.safetensors'), pipeline.unet, metadata, 'float32');
+    const project = join(out, 'project.yaml');
+    await writeAtomically(project, JSON.stringify(tinyProjectSource(out)));
+    return project;
+  };
 
   test.each([0, 1])('sample i does not depend on the batch size, with eta %d', async (eta) => {
     const together = await expectTensors(1, () => draw(eta));
@@ -85,14 +79,7 @@ describeBackends(['wasm'], () => {
   });
 
   test('the command writes a PNG of the expected size, of the same bytes for the same seed', async () => {
-    const out = join(folder, 'out');
-    const config = tinyProject(out);
-    await saveTinyFirstStage(config);
-    const metadata = { unet: pipeline.unet.config, scheduler: schedulerConfig(config.diffusion), scaleFactor: 1.5 };
-    const weights = join(out, 'teacher', 'model.safetensors');
-    await saveDiffusionModel(weights, pipeline.unet, metadata, 'float32');
-    const project = join(folder, 'project.yaml');
-    await writeAtomically(project, JSON.stringify(tinyProjectSource(out)));
+    const project = await writeProject(join(folder, 'out'));
     const run = async (name: string, seed?: number) => {
       const output = join(folder, 'made', name);
       await sample({
@@ -116,5 +103,67 @@ describeBackends(['wasm'], () => {
       height: 2 * 96 + 4,
       channels: 3,
     });
+  });
+
+  test('the command draws by any sampler, with a strip and a record that makes the picture again', async () => {
+    const out = join(folder, 'record');
+    const project = await writeProject(out);
+    const output = join(out, 'picture.png');
+    const base = { config: project, model: 'teacher', steps: 3, count: 2, backend: 'wasm', output } as const;
+    await sample({ ...base, sampler: 'euler-a', seed: 7, strip: true });
+    const picture = await readFile(output);
+    // two rows of three predictions
+    const strip = await sharp(join(out, 'picture-strip.png')).metadata();
+    expect(strip).toMatchObject({ width: 3 * 96 + 8, height: 2 * 96 + 4 });
+    const { scheduler, weights, firstStage, ...rest } = JSON.parse(await readFile(join(out, 'picture.json'), 'utf8'));
+    expect(rest).toEqual({ model: 'teacher', sampler: 'euler-a', count: 2, steps: 3, seed: 7, backend: 'wasm' });
+    expect(scheduler).toMatchObject({ _class_name: 'EulerAncestralDiscreteScheduler', beta_start: 0.0015 });
+    for (const { file, sha256 } of [weights, firstStage]) {
+      expect(sha256).toBe(
+        createHash('sha256')
+          .update(await readFile(file))
+          .digest('hex'),
+      );
+    }
+    await sample({ ...base, sampler: rest.sampler, seed: rest.seed });
+    expect((await readFile(output)).equals(picture)).toBe(true);
+
+    const init = { ...base, init: output, mask: output, strength: 1 };
+    await sample({ ...init, interpolateTo: 5 });
+    expect(JSON.parse(await readFile(join(out, 'picture.json'), 'utf8'))).toMatchObject({
+      init: output,
+      mask: output,
+      strength: 1,
+      interpolateTo: 5,
+      eta: 0,
+    });
+  });
+
+  test('the command refuses what does not go together', async () => {
+    const project = await writeProject(join(folder, 'refused'));
+    const refusal = (changes: object) =>
+      expectTensors(0, () =>
+        sample({ config: project, model: 'teacher', steps: 4, backend: 'wasm', ...changes }).then(
+          () => 'drawn',
+          (error: Error) => error.message,
+        ),
+      );
+    expect(await refusal({ mask: 'x.png' })).toMatchInlineSnapshot(`"--mask needs --init: the image that it is for"`);
+    expect(await refusal({ strength: 0.5 })).toMatchInlineSnapshot(`"--strength needs --init"`);
+    expect(await refusal({ init: 'x.png', strength: 0, strip: true })).toMatchInlineSnapshot(
+      `"--strip: with --strength 0 nothing is predicted"`,
+    );
+    expect(await refusal({ init: 'x.png', strength: 0.2 })).toMatchInlineSnapshot(
+      `"--strength 0.2 leaves none of 4 steps: give 0, 0.25 or more"`,
+    );
+    expect(await refusal({ interpolateTo: 1, count: 1 })).toMatchInlineSnapshot(
+      `"--interpolate-to needs a --count of 2 or more"`,
+    );
+    expect(await refusal({ sampler: 'pndm', steps: 3 })).toMatchInlineSnapshot(
+      `"PNDMScheduler.plan: steps must be at least 4 where prk steps are not skipped, got 3"`,
+    );
+    expect(await refusal({ sampler: 'euler', eta: 0 })).toMatchInlineSnapshot(
+      `"--eta: euler has none; give one of ddim, repaint, tcd"`,
+    );
   });
 });

@@ -72,14 +72,16 @@ async function initializeCodebook(model: VQModel, dataset: ImageDataset, key: Ra
   tf.dispose([images, z]);
 }
 
-/** The finished first stage of a project: what was trained, else the weights that the configuration names. */
-export async function openFirstStage({
-  config,
-  folder,
-}: Pick<StageContext, 'config' | 'folder'>): Promise<Autoencoder> {
+/** The finished first stage of a project; see `firstStageWeights`. */
+export async function openFirstStage(context: Pick<StageContext, 'config' | 'folder'>): Promise<Autoencoder> {
+  return loadFirstStage(firstStageWeights(context));
+}
+
+/** Weights of a project's first stage: what was trained, else what the configuration names. @throws {UserError} */
+export function firstStageWeights({ config, folder }: Pick<StageContext, 'config' | 'folder'>): string {
   const trained = folder.firstStage.weights;
-  if (existsSync(trained)) return loadFirstStage(trained);
-  if (config.firstStage.weights) return loadFirstStage(config.firstStage.weights);
+  if (existsSync(trained)) return trained;
+  if (config.firstStage.weights) return config.firstStage.weights;
   throw new UserError(
     `there is no first stage at ${trained}: train one with \`sd train-autoencoder\` or name firstStage.weights`,
   );
@@ -187,7 +189,8 @@ async function openTeaching(
   };
 }
 
-async function digest(path: string): Promise<string> {
+/** The SHA-256 of a file, in hexadecimal. */
+export async function digest(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
