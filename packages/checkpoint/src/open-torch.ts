@@ -2,8 +2,8 @@ import { CheckpointError } from './checkpoint-error';
 import { quote } from './quote';
 import { checkSize, type RangeSource, readLater } from './range-source';
 import type { TensorFile } from './tensor-file';
-import type { Fail } from './torch/call-context';
 import type { FoundTensor, TorchScalar } from './torch/collect-tensors';
+import type { Fail } from './torch/fail';
 import { copyBudget, openContents, type TorchOptions } from './torch/open-contents';
 
 /** An open file of torch.save, of which only the pickle is in memory: the state dict's tensors, and what is beside. */

@@ -2,8 +2,8 @@ import { CheckpointError } from './checkpoint-error';
 import { quote } from './quote';
 import { readNow } from './range-source';
 import type { TensorView } from './tensor-view';
-import type { Fail } from './torch/call-context';
 import type { FoundTensor, TorchScalar } from './torch/collect-tensors';
+import type { Fail } from './torch/fail';
 import { copyBudget, openContents, type TorchOptions } from './torch/open-contents';
 
 /** A whole file of torch.save. */

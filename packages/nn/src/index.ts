@@ -19,7 +19,6 @@ export { LayerNorm, type LayerNormConfig } from './layer-norm';
 export type { Layout } from './layout';
 export { Linear, type LinearConfig } from './linear';
 export type {
-  FoundLayout,
   LayoutOptions,
   LoadOptions,
   LoadPlan,
@@ -32,6 +31,7 @@ export { SILU_GRAD_KERNEL, SILU_KERNEL, silu } from './silu';
 export { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
 export { StateDictError, type StateDictFaults, withoutPrefix, withPrefix } from './state-dict';
 export {
+  type FoundLayout,
   interleaved,
   type LayoutPlace,
   ownLayout,

@@ -3,6 +3,7 @@ import type { Parameter } from './parameter';
 import type { StateBuffer } from './state-buffer';
 import { StateDictError } from './state-dict';
 import {
+  type FoundLayout,
   type LayoutPlace,
   nameAt,
   placesOf,
@@ -28,16 +29,6 @@ export type LayoutOptions = {
 export type LoadOptions = LayoutOptions & {
   /** Loads values that are infinite or no numbers too. By default they are refused: such weights give only more. */
   readonly allowNonFinite?: boolean;
-};
-
-/** How a file's names were understood. */
-export type FoundLayout = {
-  readonly project: string;
-  readonly prefix: string;
-  readonly ema: boolean;
-  /** Names of the layout that the file has, of how many. */
-  readonly matched: number;
-  readonly total: number;
 };
 
 /** One parameter or buffer, the tensors of the file that it is made of, and how. A buffer is made of one, as it is. */

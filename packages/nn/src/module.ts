@@ -5,7 +5,6 @@ import type { Initializer } from './init';
 import type { Layout } from './layout';
 import {
   detectLayout,
-  type FoundLayout,
   type LayoutOptions,
   type LoadOptions,
   type LoadPlan,
@@ -16,7 +15,7 @@ import {
 } from './load-plan';
 import { Parameter } from './parameter';
 import { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
-import { ownLayout, type StateDictLayout } from './state-dict-layout';
+import { type FoundLayout, ownLayout, type StateDictLayout } from './state-dict-layout';
 
 /**
  * Base of everything that has parameters. A module declares its children and parameters in its constructor, each under

@@ -100,3 +100,13 @@ export function nameAt({ prefix, ema = false }: LayoutPlace, name: string): stri
 export function placesOf({ places }: StateDictLayout): readonly LayoutPlace[] {
   return places && places.length > 0 ? places : [{ prefix: '' }];
 }
+
+/** How a file's names were understood. */
+export type FoundLayout = {
+  readonly project: string;
+  readonly prefix: string;
+  readonly ema: boolean;
+  /** Names of the layout that the file has, of how many. */
+  readonly matched: number;
+  readonly total: number;
+};

@@ -1,6 +1,6 @@
 import type { StateDict, TensorView } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
-import type { FoundLayout } from './load-plan';
+import type { FoundLayout } from './state-dict-layout';
 
 /** What differs, under the file's names, each with the module's own where that is another. */
 export type StateDictFaults = {

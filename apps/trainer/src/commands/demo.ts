@@ -1,25 +1,17 @@
 import { resolve } from 'node:path';
-import type { BackendName } from '@sd/backend';
 import pc from 'picocolors';
 import { stringify } from 'yaml';
 import { RunFolder } from '../config/run-folder';
 import { interruptedExitCode, interruptSignal } from '../console/interrupt';
 import { duration, openProgressBar } from '../console/progress';
 import { demoConfig } from '../demo/demo-config';
+import type { DemoOptions } from '../demo/demo-options';
 import { demoReport } from '../demo/demo-report';
 import { prepareLatents, trainStudents, trainTeacher } from '../demo/demo-stages';
 import { Stopwatch } from '../demo/stopwatch';
 import { writeAtomically } from '../files/atomic-file';
 import { renderReport } from '../report/report';
 import { say, withBackend } from './context';
-
-export type DemoOptions = {
-  /** A folder of photographs in place of generated images. */
-  readonly data?: string;
-  readonly out: string;
-  readonly seed: number;
-  readonly backend?: BackendName | 'auto';
-};
 
 /**
  * `sd demo`: a first stage, a teacher, Lite trained alone and SD distilled from the teacher, 16 samples of each from

@@ -28,20 +28,30 @@ const STEPS = [5, 10, 20, 50];
 const REFERENCE_STEPS = 200;
 const DATA_IMAGES = 1024;
 
-/** Samplers, and do they draw noise? DPM-Solver-SDE, KDPM2 and its ancestral kin, and LCM and TCD, whose models are distilled, are left out. */
+/**
+ * Every sampler that this model can be drawn with, and does it draw noise? RePaint needs a mask, inversion an image; the
+ * samplers of EDM and of flow matching are for other models. LCM and TCD are shown although they are made for distilled
+ * models.
+ */
 const MEASURED: Readonly<Record<string, boolean>> = {
   ddim: false,
   euler: false,
   heun: false,
   lms: false,
   plms: false,
+  pndm: false,
+  kdpm2: false,
   deis: false,
   'dpm++2m': false,
   'dpm++2s': false,
   unipc: false,
   ddpm: true,
   'euler-a': true,
+  'kdpm2-a': true,
+  'dpm-sde': true,
   'sa-solver': true,
+  lcm: true,
+  tcd: true,
 };
 
 const { values } = parseArgs({ options: { samples: { type: 'string' }, samplers: { type: 'string' } } });

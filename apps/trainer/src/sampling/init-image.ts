@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { readSquareImage } from '../data/image-file';
 import { encodeMean } from '../data/latents';
 import { UserError } from '../user-error';
-import type { Pipeline } from './sample-images';
+import type { Pipeline } from './pipeline';
 
 /** An image to start from, or of which a part is kept. */
 export type InitImage = {

@@ -14,7 +14,8 @@ import { writeAtomically } from '../files/atomic-file';
 import { saveDiffusionModel } from '../files/weights-file';
 import { schedulerConfig } from '../training/build-models';
 import { saveTinyFirstStage, tinyProject, tinyProjectSource } from '../training/tiny-project';
-import { type Pipeline, sampleImages } from './sample-images';
+import type { Pipeline } from './pipeline';
+import { sampleImages } from './sample-images';
 import { sampleNoise } from './sample-noise';
 import { tinyPipeline } from './tiny-pipeline';
 

@@ -1,4 +1,3 @@
-import type { Autoencoder } from '@sd/autoencoder';
 import { ArgumentError, checkInteger, checkRange, type RandomKey } from '@sd/core';
 import type { Scheduler } from '@sd/schedulers';
 import type { UNet } from '@sd/unet';
@@ -8,6 +7,7 @@ import type { OpenProgress } from '../console/progress';
 import { decodeLatents } from '../data/latents';
 import type { InitImage } from './init-image';
 import { interpolatedDraws, seededDraws } from './noise-draws';
+import type { Pipeline } from './pipeline';
 import type { Predictions } from './prediction-strip';
 
 export type SampleOptions = {
@@ -27,14 +27,6 @@ export type SampleOptions = {
   readonly label?: string;
   readonly openProgress: OpenProgress;
   readonly signal?: AbortSignal;
-};
-
-/** A model with all that makes images of its predictions. */
-export type Pipeline = {
-  readonly unet: UNet;
-  readonly scheduler: Scheduler;
-  readonly autoencoder: Autoencoder;
-  readonly scaleFactor: number;
 };
 
 /**

@@ -3,7 +3,7 @@ import { randomKey } from '@sd/core';
 import { UNet, type UNetConfig } from '@sd/unet';
 import { buildScheduler } from '../training/build-models';
 import { tinyProject } from '../training/tiny-project';
-import type { Pipeline } from './sample-images';
+import type { Pipeline } from './pipeline';
 
 /** Parameters of a fresh UNet's last convolution are 0, which would give the same noise back: shaken. */
 function shakenUNet(config: UNetConfig): UNet {

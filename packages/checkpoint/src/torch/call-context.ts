@@ -1,8 +1,6 @@
 import { MAX_DIMENSIONS } from '../safetensors-header';
+import type { Fail } from './fail';
 import { describeValue, type OpaqueObject, PickleList, type PickleValue } from './pickle-values';
-
-/** What went wrong: the part, what it must be and what it is. */
-export type Fail = (part: string, expected: string, actual: string) => Error;
 
 /** What a call of the pickle is carried out with. */
 export type CallContext = {

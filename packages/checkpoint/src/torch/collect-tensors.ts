@@ -1,6 +1,6 @@
 import { quote } from '../quote';
 import type { TensorView } from '../tensor-view';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import {
   describeOpaque,
   describeValue,

@@ -1,5 +1,6 @@
 import type { DType } from '../tensor-view';
-import { type Call, type CallContext, type Fail, integers, textArgument } from './call-context';
+import { type Call, type CallContext, integers, textArgument } from './call-context';
+import type { Fail } from './fail';
 import { makeNumpyArray, makeNumpyDType, makeNumpyScalar } from './numpy-calls';
 import { describeValue, GlobalName, NumpyArray, PickleDict, PickleList, type PickleValue } from './pickle-values';
 import { StorageRef } from './storage-ref';

@@ -1,6 +1,6 @@
 import { quote } from '../quote';
 import { type Reading, read } from '../range-source';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import type { Pickle } from './pickle-machine';
 import { describeValue, PickleDict, PickleList } from './pickle-values';
 import { readPickleAt } from './read-pickle-at';

@@ -1,7 +1,7 @@
 import { type Reading, read } from '../range-source';
 import type { TensorView } from '../tensor-view';
-import type { Fail } from './call-context';
 import { type Contents, collectTensors, type FoundTensor } from './collect-tensors';
+import type { Fail } from './fail';
 import { isInertCall } from './inert-calls';
 import { isLegacy, openLegacyLayout } from './legacy-layout';
 import type { Pickle } from './pickle-machine';

@@ -1,4 +1,5 @@
-import type { CallContext, Fail } from './call-context';
+import type { CallContext } from './call-context';
+import type { Fail } from './fail';
 import { knownCall } from './known-calls';
 import { buildNumpyArray, buildNumpyDType } from './numpy-calls';
 import {

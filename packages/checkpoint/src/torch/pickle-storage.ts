@@ -1,5 +1,5 @@
 import { bytesPerElement, type DType } from '../tensor-view';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import { describeValue, GlobalName, PickleList, type PickleValue } from './pickle-values';
 import { StorageRef } from './storage-ref';
 

@@ -1,5 +1,5 @@
 import { type Reading, read } from '../range-source';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import { MAX_PICKLE_BYTES, type Pickle, PickleCut, readPickle } from './pickle-machine';
 import { pickleStorage } from './pickle-storage';
 

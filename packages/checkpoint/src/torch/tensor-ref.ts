@@ -1,5 +1,5 @@
 import { bytesPerElement, type DType, describeShape, elementCount, SHAPE_RULE } from '../tensor-view';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import type { StorageRef } from './storage-ref';
 
 /** A strided view of a storage, checked to lie within it. */

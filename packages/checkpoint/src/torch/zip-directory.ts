@@ -1,6 +1,6 @@
 import { quote } from '../quote';
 import { type Reading, read } from '../range-source';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 
 const END = { signature: 0x06054b50, size: 22, maxComment: 0xffff };
 const END64 = { signature: 0x06064b50, size: 56 };

@@ -1,6 +1,6 @@
 import { quote } from '../quote';
 import { type Reading, read } from '../range-source';
-import type { Fail } from './call-context';
+import type { Fail } from './fail';
 import { MAX_PICKLE_BYTES, PickleCut, readPickle } from './pickle-machine';
 import { pickleStorage } from './pickle-storage';
 import type { TorchLayout } from './torch-layout';
