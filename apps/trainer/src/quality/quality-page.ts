@@ -37,6 +37,8 @@ function styleOf(index: number): LineStyle {
   };
 }
 
+const TITLE = '<title>Relative distance from the reference over calls of the model</title>';
+
 /** Distance from the reference over calls of the model, both logarithmic, as the text of an SVG file. */
 export function qualityChart(rows: readonly QualityRow[]): string {
   const measured = rows.filter((row) => row.distance !== undefined);
@@ -75,6 +77,7 @@ export function qualityChart(rows: readonly QualityRow[]): string {
     .replaceAll('var(--muted)', '#555')
     .replaceAll('var(--axis)', '#888')
     .replaceAll('var(--line)', '#ddd')
+    .replace('>', `>${TITLE}`) // the end of the opening tag
     .replace('</svg>', `${legend}</svg>`)}\n`;
 }
 
