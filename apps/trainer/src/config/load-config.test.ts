@@ -222,6 +222,20 @@ describe('a model', () => {
     `);
   });
 
+  test('has a batch that its small batches make up', () => {
+    const model = { unet, steps: 10, batchSize: 12 };
+    expect(withModels({ teacher: { ...model, microBatchSize: 5 } })).toMatchInlineSnapshot(`
+      "config: project.yaml has a mistake:
+        models.teacher.microBatchSize: 5 does not divide the batchSize, 12"
+    `);
+    const accumulated = { ...model, microBatchSize: 4 };
+    expect(parseConfig({ ...project, models: { teacher: accumulated } }, '').models.teacher).toMatchObject(accumulated);
+    expect(complaint({ ...project, firstStage: { ...project.firstStage, microBatchSize: 4 } })).toMatchInlineSnapshot(`
+      "config: project.yaml has a mistake:
+        firstStage.microBatchSize: 4 does not divide the batchSize, 2"
+    `);
+  });
+
   test('learns from a teacher that exists and is not itself', () => {
     const student = (teacher: string) => ({
       ...project.models,

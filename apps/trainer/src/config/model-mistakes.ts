@@ -41,6 +41,7 @@ export function modelMistakes(project: unknown): Mistake[] {
   const latent = stage.config && isRecord(data) ? latentOf(stage.config, data) : {};
   return [
     ...(stage.mistakes ?? []),
+    ...(isRecord(firstStage) ? batchMistakes(['firstStage'], firstStage) : []),
     ...(latent.mistakes ?? []),
     ...Object.entries(isRecord(models) ? models : {}).flatMap(([name, model]) =>
       isRecord(model) && isRecord(models) ? oneModelMistakes(name, model, models, latent.shape) : [],
@@ -126,8 +127,20 @@ function oneModelMistakes(
   const teacher = isRecord(distillation) ? (distillation.teacher ?? 'teacher') : undefined;
   return [
     ...mistakes,
+    ...batchMistakes(['models', name], model),
     ...(config ? fitMistakes(path, config, latent) : []),
     ...(typeof teacher === 'string' ? teacherMistakes(name, teacher, Object.keys(models)) : []),
+  ];
+}
+
+function batchMistakes(
+  path: readonly string[],
+  { batchSize, microBatchSize }: Readonly<Record<string, unknown>>,
+): Mistake[] {
+  if (typeof batchSize !== 'number' || typeof microBatchSize !== 'number') return [];
+  if (microBatchSize > 0 && batchSize % microBatchSize === 0) return [];
+  return [
+    { path: [...path, 'microBatchSize'], message: `${microBatchSize} does not divide the batchSize, ${batchSize}` },
   ];
 }
 

@@ -35,6 +35,8 @@ const data = z.discriminatedUnion(
 const training = {
   steps: positiveInteger,
   batchSize: positiveInteger,
+  /** Examples that are on the device at once: a batch is the sum of the gradients of so many of them. */
+  microBatchSize: positiveInteger.optional(),
   learningRate: rate.default(1e-3),
   weightDecay: z.number().min(0).default(1e-2),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),

@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { DiffusionConfig, ModelConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { Latents } from '../data/latents';
+import { microBatchSize } from './accumulated-gradients';
 import type { Objective, TrainingTask } from './task';
 
 /** What a student learns from. */
@@ -51,7 +52,7 @@ export class DiffusionTask implements TrainingTask {
     this.label = teaching ? `distil ${name}` : `train ${name}`;
     this.modules = teaching ? { model: unet, alignments: teaching.distillation } : { model: unet };
     this.result = unet;
-    this.#order = new BatchOrder(foldIn(key, 'order'), latents.length, model.batchSize);
+    this.#order = new BatchOrder(foldIn(key, 'order'), latents.length, microBatchSize(model));
     this.identity = {
       unet: unet.config,
       latents: { shape: latents.shape, scaleFactor: latents.scaleFactor, description: latents.description },
@@ -62,14 +63,14 @@ export class DiffusionTask implements TrainingTask {
   }
 
   /** `x` is x_t; the teacher sees it here, outside differentiation. */
-  async batch(step: number): Promise<Record<string, Tensor>> {
+  async batch(draw: number): Promise<Record<string, Tensor>> {
     const { latents, scheduler, diffusion, model, key, teaching } = this.#options;
-    const stepKey = foldIn(foldIn(key, 'draw'), step);
-    const x0 = latents.batch(this.#order.indices(step));
-    const times = [...integerArray(foldIn(stepKey, 't'), model.batchSize, diffusion.trainTimesteps)];
+    const drawKey = foldIn(foldIn(key, 'draw'), draw);
+    const x0 = latents.batch(this.#order.indices(draw));
+    const times = [...integerArray(foldIn(drawKey, 't'), microBatchSize(model), diffusion.trainTimesteps)];
     const { predictionType, minSnrGamma } = diffusion;
     return tf.tidy(() => {
-      const noise = normal(foldIn(stepKey, 'noise'), x0.shape) as Tensor4D;
+      const noise = normal(foldIn(drawKey, 'noise'), x0.shape) as Tensor4D;
       const x = scheduler.addNoise(x0, noise, times);
       const weights = times.map((t) =>
         minSnrGamma === undefined ? 1 : minSnrWeight(scheduler.snr(t), { gamma: minSnrGamma, predictionType }),

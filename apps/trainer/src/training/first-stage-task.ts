@@ -5,6 +5,7 @@ import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import type { FirstStageConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { ImageDataset } from '../data/image-dataset';
+import { microBatchSize } from './accumulated-gradients';
 import type { Objective, TrainingTask } from './task';
 
 /** Trains an autoencoder to give back the images of a dataset. */
@@ -24,19 +25,19 @@ export class FirstStageTask implements TrainingTask {
   ) {
     this.modules = { model: autoencoder };
     this.result = autoencoder;
-    this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, config.batchSize);
+    this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, microBatchSize(config));
     this.identity = { model: autoencoder.config, data: dataset.description, seedKey: key.words };
   }
 
-  async batch(step: number): Promise<{ images: Tensor4D }> {
-    return { images: await this.dataset.batch(this.#order.indices(step)) };
+  async batch(draw: number): Promise<{ images: Tensor4D }> {
+    return { images: await this.dataset.batch(this.#order.indices(draw)) };
   }
 
-  objective(batch: Readonly<Record<string, Tensor>>, step: number): Objective {
+  objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective {
     const { klWeight, focalFrequencyWeight } = this.config;
     const { total, parts } = autoencoderLoss(this.autoencoder, batch.images as Tensor4D, {
       klWeight,
-      key: foldIn(foldIn(this.key, 'posterior'), step),
+      key: foldIn(foldIn(this.key, 'posterior'), draw),
       ...(focalFrequencyWeight > 0
         ? {
             perceptual: (x: Tensor4D, reconstruction: Tensor4D) => focalFrequencyLoss(reconstruction, x),

@@ -20,10 +20,13 @@ export interface TrainingTask {
   readonly modules: Readonly<Record<string, Module>>;
   /** The module whose averaged weights are the result. */
   readonly result: Module;
-  /** Data and random numbers of a step: a function of the step alone, so that a resumed run sees the same. Owned. */
-  batch(step: number): Promise<Readonly<Record<string, Tensor>>>;
+  /**
+   * Data and random numbers of a draw: a function of its number alone, so that a resumed run sees the same. Owned. A step
+   * is one draw, or as many as `microBatchSize` goes into the batch: step s begins with draw s times that.
+   */
+  batch(draw: number): Promise<Readonly<Record<string, Tensor>>>;
   /** Differentiable. The batch is borrowed. */
-  objective(batch: Readonly<Record<string, Tensor>>, step: number): Objective;
+  objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective;
   dispose(): void;
 }
 

@@ -1,5 +1,4 @@
 import { foldIn, type RandomKey } from '@sd/core';
-import { valueAndGradients } from '@sd/nn';
 import { AdamW, clipFactor, ExponentialMovingAverage, globalNorm, linearDecay, withWarmup } from '@sd/nn/optim';
 import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -8,6 +7,7 @@ import type { TrainingConfig } from '../config/schema';
 import type { OpenProgress, Progress } from '../console/progress';
 import { checkWritable } from '../files/atomic-file';
 import { UserError } from '../user-error';
+import { accumulatedGradients, disposeGradients, drawsPerStep } from './accumulated-gradients';
 import { hint, loadCheckpoint, saveCheckpoint } from './checkpoint';
 import { MetricsLog, type MetricsRow } from './metrics-log';
 import { type TrainingTask, taskParameters } from './task';
@@ -115,13 +115,8 @@ async function trainStep(
   parameters: ReturnType<typeof taskParameters>,
   { step, rate, training, looks, checkpoint }: StepContext,
 ): Promise<Omit<MetricsRow, 'seconds'> | undefined> {
-  const batch = await task.batch(step);
-  const parts: Record<string, Scalar> = {};
-  const { value, gradients } = valueAndGradients(() => {
-    const objective = task.objective(batch, step);
-    for (const [name, part] of Object.entries(objective.parts)) parts[name] = tf.keep(tf.clone(part));
-    return objective.loss;
-  }, parameters);
+  const accumulated = await accumulatedGradients(task, step, drawsPerStep(training), parameters);
+  const { value, gradients, parts } = accumulated;
   const norm = globalNorm(gradients.values());
   const gradientScale = clipFactor(norm, training.maxGradientNorm);
   try {
@@ -135,7 +130,8 @@ async function trainStep(
     average.update();
     return row;
   } finally {
-    tf.dispose([value, norm, gradientScale, ...Object.values(parts), ...gradients.values(), ...Object.values(batch)]);
+    disposeGradients(accumulated);
+    tf.dispose([norm, gradientScale]);
   }
 }
 
