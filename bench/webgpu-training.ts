@@ -5,12 +5,12 @@ import '@tensorflow/tfjs';
 import { parseArgs } from 'node:util';
 import { releaseBackend, useBackend } from '@sd/backend';
 import { normal, randomKey } from '@sd/core';
-import { groupNorm, silu, valueAndGradients } from '@sd/nn';
-import { AdamW } from '@sd/nn/optim';
+import { groupNorm, Module, silu, valueAndGradients, zeros } from '@sd/nn';
+import { AdamW, ExponentialMovingAverage } from '@sd/nn/optim';
 import { UNet, type UNetConfig } from '@sd/unet';
 import { registerWebGPUKernels } from '@sd/webgpu';
-import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { countDispatches } from '../testing/count-dispatches';
 
 const { values: options } = parseArgs({ options: { count: { type: 'boolean', default: false } } });
 
@@ -18,21 +18,7 @@ tf.enableProdMode();
 const { explanation } = await useBackend('webgpu');
 console.log(explanation);
 
-let dispatches = 0;
-const backend = tf.backend() as WebGPUBackend;
-const runProgram = backend.runWebGPUProgram;
-backend.runWebGPUProgram = (...args) => {
-  dispatches++;
-  return runProgram.apply(backend, args);
-};
-
-async function count(run: () => unknown): Promise<number> {
-  const before = dispatches;
-  const result = run() as tf.TensorContainer;
-  const counted = dispatches - before;
-  tf.dispose(result);
-  return counted;
-}
+const count = (run: () => unknown) => countDispatches(() => tf.dispose(run() as tf.TensorContainer));
 
 const x = tf.randomNormal([2, 8, 8, 16], 0, 1, 'float32', 1) as tf.Tensor4D;
 const filter = tf.randomNormal([3, 3, 16, 16], 0, 1, 'float32', 2) as tf.Tensor4D;
@@ -43,6 +29,27 @@ const norm = (withSilu: boolean) => (tensor: tf.Tensor) =>
 const gradient = async (f: (t: tf.Tensor) => tf.Tensor, at: tf.Tensor) =>
   (await count(() => tf.grad(f)(at))) - (await count(() => f(at)));
 
+class Bag extends Module {
+  constructor(tensors: number) {
+    super();
+    for (let i = 0; i < tensors; i++) this.param(`p${i}`, [4], zeros);
+  }
+}
+
+/** AdamW with clipping and moving average. */
+async function stepOf(tensors: number): Promise<number> {
+  const parameters = new Bag(tensors).parameters();
+  const optimizer = new AdamW(parameters);
+  const average = new ExponentialMovingAverage(parameters);
+  const gradients = new Map([...parameters].map(([name]) => [name, tf.ones([4])]));
+  const step = () => optimizer.clippedUpdate(gradients, { maxNorm: 1, average });
+  step().dispose(); // packs the state, if it can
+  const counted = await count(step);
+  for (const owner of [optimizer, average, ...parameters.values()]) owner.dispose();
+  tf.dispose([...gradients.values()]);
+  return counted;
+}
+
 const operations: Readonly<Record<string, () => Promise<number>>> = {
   GroupNorm: () => count(() => norm(false)(x)),
   'GroupNorm + SiLU': () => count(() => norm(true)(x)),
@@ -50,6 +57,7 @@ const operations: Readonly<Record<string, () => Promise<number>>> = {
   'GroupNormGrad + SiLU': () => gradient(norm(true), x),
   SiLU: () => count(() => silu(x)),
   SiLUGrad: () => gradient(silu, x),
+  'MultiTensorAdamW, 150 tensors': () => stepOf(150),
   'Conv2DBackpropFilter 3x3': () => gradient((weights) => tf.conv2d(x, weights as tf.Tensor4D, 1, 1), filter),
 };
 
@@ -67,16 +75,18 @@ const config: UNetConfig = {
 async function step(batch: number, seconds: number): Promise<{ dispatches: number; milliseconds: number }> {
   const model = new UNet(config).initialize(randomKey(1));
   const optimizer = new AdamW(model.parameters(), { learningRate: 1e-4 });
+  const average = new ExponentialMovingAverage(model.parameters());
   const images = normal(randomKey(2), [batch, 8, 8, 16]) as tf.Tensor4D;
   const run = () => {
     const { value, gradients } = valueAndGradients(
       () => tf.mean(tf.square(model.forward(images, 500))) as tf.Scalar,
       model.parameters(),
     );
-    optimizer.update(gradients);
+    tf.dispose(optimizer.clippedUpdate(gradients, { maxNorm: 1, average }));
     tf.dispose([...gradients.values()]);
     return value;
   };
+  run().dispose(); // the optimizer packs its state, if it can
   const counted = await count(run);
   let steps = 0;
   const start = performance.now();
@@ -87,6 +97,7 @@ async function step(batch: number, seconds: number): Promise<{ dispatches: numbe
   }
   const milliseconds = steps === 0 ? Number.NaN : (performance.now() - start) / steps;
   optimizer.dispose();
+  average.dispose();
   model.dispose();
   images.dispose();
   return { dispatches: counted, milliseconds };

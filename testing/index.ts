@@ -2,6 +2,7 @@
 import '@tensorflow/tfjs';
 import './to-be-allclose';
 
+export { countDispatches } from './count-dispatches';
 export { describeBackends } from './describe-backends';
 export { expectGradient, type GradientOptions } from './expect-gradient';
 export { expectTensors } from './expect-tensors';

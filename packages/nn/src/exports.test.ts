@@ -50,6 +50,7 @@ test('the public names of @sd/nn/optim are these', () => {
       "ADAMW_KERNEL",
       "AdamW",
       "ExponentialMovingAverage",
+      "MULTI_TENSOR_ADAMW_KERNEL",
       "clipFactor",
       "constantRate",
       "cosineDecay",

@@ -1,10 +1,11 @@
 import { adamw } from './adamw';
 import { conv2dBackpropFilter } from './conv2d-backprop-filter';
 import { groupNorm, groupNormGrad } from './group-norm';
+import { multiTensorAdamW } from './multi-tensor-adamw';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
 
-const KERNELS = [groupNorm, groupNormGrad, silu, siluGrad, adamw, conv2dBackpropFilter];
+const KERNELS = [groupNorm, groupNormGrad, silu, siluGrad, adamw, multiTensorAdamW, conv2dBackpropFilter];
 
 /**
  * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn asks for, and in place of

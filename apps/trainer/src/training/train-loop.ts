@@ -1,5 +1,5 @@
 import { foldIn, type RandomKey } from '@sd/core';
-import { AdamW, clipFactor, ExponentialMovingAverage, globalNorm, linearDecay, withWarmup } from '@sd/nn/optim';
+import { AdamW, ExponentialMovingAverage, linearDecay, withWarmup } from '@sd/nn/optim';
 import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { StageFolder } from '../config/run-folder';
@@ -117,8 +117,8 @@ async function trainStep(
 ): Promise<Omit<MetricsRow, 'seconds'> | undefined> {
   const accumulated = await accumulatedGradients(task, step, drawsPerStep(training), parameters);
   const { value, gradients, parts } = accumulated;
-  const norm = globalNorm(gradients.values());
-  const gradientScale = clipFactor(norm, training.maxGradientNorm);
+  // taken before the loss is read: where that is not finite the run ends, and with it these weights
+  const norm = optimizer.clippedUpdate(gradients, { learningRate: rate, maxNorm: training.maxGradientNorm, average });
   try {
     const row = looks ? await readRow(step, value, norm, rate, parts) : undefined;
     if (row && !Number.isFinite(row.loss + row.gradientNorm)) {
@@ -126,12 +126,10 @@ async function trainStep(
         `${task.label}: the loss is ${row.loss} and the gradient's norm ${row.gradientNorm} at step ${step}; ${hint(checkpoint)}`,
       );
     }
-    optimizer.update(gradients, { learningRate: rate, gradientScale });
-    average.update();
     return row;
   } finally {
     disposeGradients(accumulated);
-    tf.dispose([norm, gradientScale]);
+    norm.dispose();
   }
 }
 

@@ -10,7 +10,10 @@ import { Module } from '../module';
 import { goldenTensor, goldenView, noise, randomized } from '../test-values';
 import { AdamW, type AdamWConfig } from './adamw';
 import { clipFactor, globalNorm } from './clip';
+import { ExponentialMovingAverage } from './ema';
 import { linearDecay } from './learning-rate';
+
+type Average = ExponentialMovingAverage;
 
 class Pair extends Module {
   readonly w = this.param('w', [4, 3], zeros);
@@ -58,6 +61,38 @@ describeBackends(['cpu', 'wasm'], () => {
       await expect(pair.w.value).toBeAllclose(goldenTensor(`${at}/w`));
       await expect(pair.b.value).toBeAllclose(goldenTensor(`${at}/b`));
     }
+  });
+
+  test('clippedUpdate is globalNorm, clipFactor and update, and the update of an average', async () => {
+    const run = async (step: (optimizer: AdamW, gradients: Map<string, Tensor>, average: Average) => Scalar) => {
+      const pair = goldenPair();
+      const [optimizer, average] = [new AdamW(pair.parameters()), new ExponentialMovingAverage(pair.parameters())];
+      const norms: number[] = [];
+      for (let k = 0; k < 3; k++) {
+        const gradients = new Map<string, Tensor>([
+          ['w', noise(k, [4, 3])],
+          ['b', noise(9 + k, [3])],
+        ]);
+        const norm = await expectTensors(1, () => step(optimizer, gradients, average));
+        norms.push((await norm.data())[0]);
+        norm.dispose();
+      }
+      return [norms, await pair.stateDict(), await optimizer.stateDict(), await average.stateDict()];
+    };
+    const expected = await run((optimizer, gradients, average) => {
+      const norm = globalNorm(gradients.values());
+      const gradientScale = clipFactor(norm, 0.5);
+      optimizer.update(gradients, { learningRate: 0.1, gradientScale });
+      gradientScale.dispose();
+      average.update();
+      return norm;
+    });
+    const actual = await run((optimizer, gradients, average) =>
+      optimizer.clippedUpdate(gradients, { maxNorm: 0.5, learningRate: 0.1, average }),
+    );
+    expect(actual).toEqual(expected);
+    const empty = new AdamW(goldenPair().parameters()).clippedUpdate(new Map(), { maxNorm: 1 });
+    await expect(empty).toBeAllclose([0]);
   });
 
   test('every part of the configuration counts as in the formula', async () => {
@@ -209,6 +244,12 @@ describe('errors', () => {
     const broadcast = new Map([good, ['b', tf.ones([1])]]);
     expect(() => optimizer.update(broadcast)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: AdamW.update: gradient of b must be [3], got [1]]`,
+    );
+    expect(() => optimizer.clippedUpdate(unknown, { maxNorm: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: AdamW.clippedUpdate: gradients must be of known parameters, got "c"]`,
+    );
+    expect(() => optimizer.clippedUpdate(new Map([good]), { maxNorm: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: AdamW.clippedUpdate: maxNorm must be a number > 0, got 0]`,
     );
     expect(optimizer.step).toBe(0);
     expect(await pair.stateDict()).toEqual(before);

@@ -1,9 +1,12 @@
 import { int32View, type StateDict, type TensorView, toInt32 } from '@sd/checkpoint';
-import { ArgumentError, checkRange, checkShape, dispatch } from '@sd/core';
+import { ArgumentError, checkRange, checkShape, dispatch, hasKernel } from '@sd/core';
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../parameter';
 import { checkState } from './check-state';
+import { checkMaxNorm, clipFactor, globalNorm } from './clip';
+import type { ExponentialMovingAverage } from './ema';
+import { type AdamWChunk, MULTI_TENSOR_ADAMW_KERNEL, multiTensorAdamW } from './multi-tensor-adamw';
 import { Slots } from './slots';
 
 /**
@@ -19,11 +22,32 @@ export type AdamWConfig = {
   readonly weightDecay?: number;
 };
 
-export type AdamWStepOptions = {
+type StepOptions = {
   /** Learning rate of this step; the configuration's by default. */
   readonly learningRate?: number;
+  /** Also updated, as by its own `update` after the step; where the backend can, in the same pass. */
+  readonly average?: ExponentialMovingAverage;
+};
+
+export type AdamWStepOptions = StepOptions & {
   /** Scalar that multiplies the gradients, such as `clipFactor`'s. Borrowed. */
   readonly gradientScale?: Scalar;
+};
+
+export type AdamWClippedStepOptions = StepOptions & {
+  /** Gradients of a larger global norm are brought to this one. */
+  readonly maxNorm: number;
+};
+
+/** Values of a chunk at most: 64 MiB, half of what a WebGPU device must be able to bind. */
+const CHUNK_VALUES = 2 ** 24;
+
+type NamedChunk = {
+  readonly step: number;
+  readonly names: string[];
+  /** The parameters' names in the average, where they are in it. */
+  readonly averageNames: string[];
+  size: number;
 };
 
 /**
@@ -71,15 +95,56 @@ export class AdamW {
    * @throws {ShapeError} on a gradient that is not of its parameter's shape. Nothing is changed in either case.
    */
   update(gradients: ReadonlyMap<string, Tensor>, options: AdamWStepOptions = {}): void {
+    this.#checkGradients('AdamW.update', gradients);
+    const gradientScale = options.gradientScale ?? tf.scalar(1);
+    if (hasKernel(MULTI_TENSOR_ADAMW_KERNEL)) this.#updateTogether(gradients, options, gradientScale, 0);
+    else this.#updateEach(gradients, options, gradientScale);
+    if (gradientScale !== options.gradientScale) gradientScale.dispose();
+  }
+
+  /**
+   * `globalNorm`, `clipFactor` and `update` in one, which some backends do in a few passes over all parameters together.
+   * @param gradients by the parameters' names. Borrowed.
+   * @returns the gradients' global norm before clipping. Owned by the caller.
+   * @throws as `update`, and {ArgumentError} unless maxNorm > 0.
+   */
+  clippedUpdate(gradients: ReadonlyMap<string, Tensor>, options: AdamWClippedStepOptions): Scalar {
+    this.#checkGradients('AdamW.clippedUpdate', gradients);
+    checkMaxNorm('AdamW.clippedUpdate', options.maxNorm);
+    if (gradients.size > 0 && hasKernel(MULTI_TENSOR_ADAMW_KERNEL)) {
+      return this.#updateTogether(gradients, options, undefined, options.maxNorm) as Scalar;
+    }
+    const norm = globalNorm(gradients.values());
+    const gradientScale = clipFactor(norm, options.maxNorm);
+    this.update(gradients, { ...options, gradientScale });
+    gradientScale.dispose();
+    return norm;
+  }
+
+  #checkGradients(operation: string, gradients: ReadonlyMap<string, Tensor>): void {
     for (const [name, gradient] of gradients) {
       const parameter = this.parameters.get(name);
-      if (!parameter) throw new ArgumentError('AdamW.update', 'gradients', 'of known parameters', name);
-      checkShape('AdamW.update', `gradient of ${name}`, gradient, parameter.shape);
+      if (!parameter) throw new ArgumentError(operation, 'gradients', 'of known parameters', name);
+      checkShape(operation, `gradient of ${name}`, gradient, parameter.shape);
     }
+  }
+
+  /** lr / (1 - b1^k) and 1 / sqrt(1 - b2^k) for the k-th gradient. */
+  #stepFactors(step: number, learningRate: number): { readonly stepSize: number; readonly denominatorScale: number } {
+    const { betas } = this.#config;
+    return {
+      stepSize: learningRate / (1 - betas[0] ** step),
+      denominatorScale: 1 / Math.sqrt(1 - betas[1] ** step),
+    };
+  }
+
+  #updateEach(
+    gradients: ReadonlyMap<string, Tensor>,
+    { learningRate = this.#config.learningRate, average }: StepOptions,
+    gradientScale: Scalar,
+  ): void {
     const { betas, eps, weightDecay } = this.#config;
-    const learningRate = options.learningRate ?? this.#config.learningRate;
     this.#step++;
-    const gradientScale = options.gradientScale ?? tf.scalar(1);
     for (const [name, gradient] of gradients) {
       const parameter = this.parameters.get(name) as Parameter;
       const step = (this.#steps.get(name) as number) + 1;
@@ -88,8 +153,7 @@ export class AdamW {
         decay: 1 - learningRate * weightDecay,
         beta1: betas[0],
         beta2: betas[1],
-        stepSize: learningRate / (1 - betas[0] ** step),
-        denominatorScale: 1 / Math.sqrt(1 - betas[1] ** step),
+        ...this.#stepFactors(step, learningRate),
         eps,
       };
       const inputs = {
@@ -105,7 +169,72 @@ export class AdamW {
       this.#expAvg.set(name, expAvg);
       this.#expAvgSq.set(name, expAvgSq);
     }
-    if (gradientScale !== options.gradientScale) gradientScale.dispose();
+    average?.update();
+  }
+
+  #updateTogether(
+    gradients: ReadonlyMap<string, Tensor>,
+    { learningRate = this.#config.learningRate, average }: StepOptions,
+    gradientScale: Scalar | undefined,
+    maxNorm: number,
+  ): Scalar | undefined {
+    const { betas, eps, weightDecay } = this.#config;
+    this.#step++;
+    const chunks = this.#chunks(gradients.keys(), average);
+    const averaged = chunks.filter(({ averageNames }) => averageNames.length > 0);
+    const groups = chunks.map(({ names }) => names);
+    const moments = [this.#expAvg.packed(groups), this.#expAvgSq.packed(groups)] as const;
+    const averages = average?.beginUpdate(averaged.map(({ averageNames }) => averageNames));
+    const inputs = chunks.map(({ names, averageNames, step }, c): AdamWChunk => {
+      return {
+        parameters: names.map((name) => (this.parameters.get(name) as Parameter).value),
+        gradients: names.map((name) => gradients.get(name) as Tensor),
+        expAvg: moments[0][c],
+        expAvgSq: moments[1][c],
+        average: averageNames.length > 0 ? averages?.packed[averaged.indexOf(chunks[c])] : undefined,
+        ...this.#stepFactors(step, learningRate),
+      };
+    });
+    const result = multiTensorAdamW(inputs, gradientScale, {
+      decay: 1 - learningRate * weightDecay,
+      beta1: betas[0],
+      beta2: betas[1],
+      eps,
+      averageRate: averages?.rate ?? 0,
+      maxNorm,
+    });
+    for (const [i, name] of groups.flat().entries()) {
+      (this.parameters.get(name) as Parameter).assign(result.parameters[i]);
+      result.parameters[i].dispose();
+      this.#steps.set(name, (this.#steps.get(name) as number) + 1);
+    }
+    this.#expAvg.setPacked(result.chunks.map(({ expAvg }) => expAvg));
+    this.#expAvgSq.setPacked(result.chunks.map(({ expAvgSq }) => expAvgSq));
+    average?.endUpdate(result.chunks.flatMap((chunk) => chunk.average ?? []));
+    return result.norm;
+  }
+
+  /** Parameters that a kernel can take together: with as many gradients, this one included, and with or without average. */
+  #chunks(names: Iterable<string>, average: ExponentialMovingAverage | undefined): NamedChunk[] {
+    const chunks: NamedChunk[] = [];
+    for (const name of names) {
+      const parameter = this.parameters.get(name) as Parameter;
+      const step = (this.#steps.get(name) as number) + 1;
+      const averageName = average?.nameOf(parameter);
+      const fits = (chunk: NamedChunk) =>
+        chunk.step === step &&
+        chunk.averageNames.length > 0 === (averageName !== undefined) &&
+        chunk.size + parameter.size <= CHUNK_VALUES;
+      let chunk = chunks.find(fits);
+      if (!chunk) {
+        chunk = { step, names: [], averageNames: [], size: 0 };
+        chunks.push(chunk);
+      }
+      chunk.names.push(name);
+      if (averageName !== undefined) chunk.averageNames.push(averageName);
+      chunk.size += parameter.size;
+    }
+    return chunks;
   }
 
   /**

@@ -19,6 +19,11 @@ export function globalNorm(gradients: Iterable<Tensor>): Scalar {
  * @param norm scalar. Borrowed. @returns scalar. Owned by the caller. @throws {ArgumentError} unless maxNorm > 0.
  */
 export function clipFactor(norm: Scalar, maxNorm: number): Scalar {
-  if (!(maxNorm > 0)) throw new ArgumentError('clipFactor', 'maxNorm', 'a number > 0', maxNorm);
+  checkMaxNorm('clipFactor', maxNorm);
   return tf.tidy(() => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1) as Scalar);
+}
+
+/** @throws {ArgumentError} unless maxNorm > 0. */
+export function checkMaxNorm(operation: string, maxNorm: number): void {
+  if (!(maxNorm > 0)) throw new ArgumentError(operation, 'maxNorm', 'a number > 0', maxNorm);
 }

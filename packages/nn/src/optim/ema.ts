@@ -1,9 +1,13 @@
 import { int32View, type StateDict, type TensorView, toInt32 } from '@sd/checkpoint';
 import { checkRange } from '@sd/core';
+import type { Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../parameter';
 import { checkState } from './check-state';
 import { Slots } from './slots';
+
+/** An update between its halves. */
+type Begun = { readonly rate: number; readonly moved: ReadonlySet<string> };
 
 /**
  * Exponential moving average of parameters, LDM's LitEma: at update k = 1, 2, ... the decay is
@@ -11,7 +15,9 @@ import { Slots } from './slots';
  */
 export class ExponentialMovingAverage {
   readonly #shadow: Slots;
+  readonly #names: ReadonlyMap<Parameter, string>;
   #updates = 0;
+  #begun: Begun | undefined;
 
   /** Starts at the parameters' present values. @param parameters stay the module's. @throws {ArgumentError} */
   constructor(
@@ -19,6 +25,7 @@ export class ExponentialMovingAverage {
     private readonly decay = 0.9999,
   ) {
     checkRange('ExponentialMovingAverage', 'decay', decay, 0, 1);
+    this.#names = new Map([...parameters].map(([name, parameter]) => [parameter, name]));
     this.#shadow = new Slots(parameters, (parameter) => tf.clone(parameter.value as tf.Tensor));
   }
 
@@ -29,11 +36,42 @@ export class ExponentialMovingAverage {
 
   /** Moves the averages towards the parameters. */
   update(): void {
+    this.#move(this.parameters, this.#nextRate());
+  }
+
+  /** The name that a parameter has here, if it is among the averaged ones. */
+  nameOf(parameter: Parameter): string | undefined {
+    return this.#names.get(parameter);
+  }
+
+  /**
+   * First half of an update in which a kernel moves these averages, as `AdamW` does: their present values, each group
+   * end to end (borrowed), and what share of the way to the parameters they are to go.
+   */
+  beginUpdate(groups: readonly (readonly string[])[]): { readonly packed: readonly Tensor1D[]; readonly rate: number } {
+    const packed = this.#shadow.packed(groups);
+    this.#begun = { rate: this.#nextRate(), moved: new Set(groups.flat()) };
+    return { packed, rate: this.#begun.rate };
+  }
+
+  /** Second half: takes over the new values, and moves the averages that were in none of the groups. */
+  endUpdate(packed: readonly Tensor1D[]): void {
+    const { rate, moved } = this.#begun as Begun;
+    this.#begun = undefined;
+    this.#shadow.setPacked(packed);
+    const others = [...this.parameters].filter(([name]) => !moved.has(name));
+    if (others.length > 0) this.#move(others, rate);
+  }
+
+  #nextRate(): number {
     this.#updates++;
-    const decay = Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates));
-    for (const [name, parameter] of this.parameters) {
+    return 1 - Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates));
+  }
+
+  #move(parameters: Iterable<readonly [string, Parameter]>, rate: number): void {
+    for (const [name, parameter] of parameters) {
       const shadow = this.#shadow.get(name);
-      const next = tf.tidy(() => tf.sub(shadow, tf.mul(tf.sub(shadow, parameter.value), 1 - decay)));
+      const next = tf.tidy(() => tf.sub(shadow, tf.mul(tf.sub(shadow, parameter.value), rate)));
       this.#shadow.set(name, next);
     }
   }

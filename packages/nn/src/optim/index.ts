@@ -1,4 +1,10 @@
-export { ADAMW_KERNEL, AdamW, type AdamWConfig, type AdamWStepOptions } from './adamw';
+export {
+  ADAMW_KERNEL,
+  AdamW,
+  type AdamWClippedStepOptions,
+  type AdamWConfig,
+  type AdamWStepOptions,
+} from './adamw';
 export { clipFactor, globalNorm } from './clip';
 export { ExponentialMovingAverage } from './ema';
 export {
@@ -8,3 +14,4 @@ export {
   linearDecay,
   withWarmup,
 } from './learning-rate';
+export { MULTI_TENSOR_ADAMW_KERNEL, type MultiTensorAdamWAttributes } from './multi-tensor-adamw';
