@@ -48,6 +48,21 @@ const training = {
   checkpointEvery: positiveInteger.default(500),
 };
 
+/** PatchGAN beside a first stage; the names in brackets are LDM's. */
+const adversarial = z.strictObject({
+  /** Step from which it takes part (`disc_start`). */
+  start: z.int().min(0).default(0),
+  /** Of the generator's loss, times the adaptive weight (`disc_weight`). */
+  weight: z.number().min(0).default(0.5),
+  /** Of both losses (`disc_factor`). */
+  factor: z.number().min(0).default(1),
+  loss: z.enum(['hinge', 'vanilla']).default('hinge'),
+  /** Width of its first layer. */
+  width: positiveInteger.default(64),
+  /** Layers that halve the image (`disc_num_layers`). */
+  layers: positiveInteger.default(3),
+});
+
 const firstStage = z.strictObject({
   /** Name of a preset of @sd/autoencoder, or a configuration. */
   model: nameOrConfig,
@@ -57,6 +72,8 @@ const firstStage = z.strictObject({
   klWeight: z.number().min(0).default(1e-6),
   /** Weight of the focal frequency loss, which keeps edges sharp without a perceptual network. */
   focalFrequencyWeight: z.number().min(0).default(0),
+  /** A discriminator that is trained in the same steps, for sharp images. */
+  adversarial: adversarial.optional(),
 });
 
 const diffusion = z.strictObject({

@@ -1,54 +1,104 @@
-import { type Autoencoder, autoencoderLoss } from '@sd/autoencoder';
+import {
+  type Autoencoder,
+  type AutoencoderLossOptions,
+  autoencoderLoss,
+  discriminatorLoss,
+  NLayerDiscriminator,
+} from '@sd/autoencoder';
 import { foldIn, type RandomKey } from '@sd/core';
+import type { Module } from '@sd/nn';
 import { focalFrequencyLoss } from '@sd/spectral-loss';
-import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { FirstStageConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { ImageDataset } from '../data/image-dataset';
-import { microBatchSize } from './accumulated-gradients';
+import { drawsPerStep, microBatchSize } from './accumulated-gradients';
 import type { Objective, TrainingTask } from './task';
 
-/** Trains an autoencoder to give back the images of a dataset. */
+/**
+ * Trains an autoencoder to give back the images of a dataset, with a discriminator where the configuration has one. Both
+ * are updated in the same step, from the same weights, where taming-transformers lets them take turns: one pass over
+ * the parameters, and the discriminator sees reconstructions of the weights that it is to judge.
+ */
 export class FirstStageTask implements TrainingTask {
   readonly label = 'first stage';
   readonly kind = 'first stage';
   readonly identity: Readonly<Record<string, unknown>>;
-  readonly modules;
-  readonly result;
+  readonly modules: Readonly<Record<string, Module>>;
+  readonly result: Autoencoder;
   readonly #order: BatchOrder;
+  readonly #discriminator: NLayerDiscriminator | undefined;
 
   constructor(
-    private readonly autoencoder: Autoencoder,
+    autoencoder: Autoencoder,
     private readonly dataset: ImageDataset,
     private readonly config: FirstStageConfig,
     private readonly key: RandomKey,
   ) {
-    this.modules = { model: autoencoder };
+    const { adversarial } = config;
+    if (adversarial) {
+      this.#discriminator = new NLayerDiscriminator({ ...adversarial, inChannels: autoencoder.config.outCh });
+      this.#discriminator.outputSize(dataset.size, dataset.size); // says so where the images are too small for it
+    }
+    this.modules = { model: autoencoder, ...(this.#discriminator ? { discriminator: this.#discriminator } : {}) };
     this.result = autoencoder;
     this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, microBatchSize(config));
     this.identity = { model: autoencoder.config, data: dataset.description, seedKey: key.words };
   }
 
-  async batch(draw: number): Promise<{ images: Tensor4D }> {
-    return { images: await this.dataset.batch(this.#order.indices(draw)) };
+  /** `reconstruction` is the discriminator's example of an image that is not real: a constant, hence made here. */
+  async batch(draw: number): Promise<{ images: Tensor4D; reconstruction?: Tensor4D }> {
+    const images = await this.dataset.batch(this.#order.indices(draw));
+    if (!this.#adversarialAt(draw)) return { images };
+    return { images, reconstruction: this.#reconstruction(images, this.#posteriorKey(draw)) };
   }
 
   objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective {
-    const { klWeight, focalFrequencyWeight } = this.config;
-    const { total, parts } = autoencoderLoss(this.autoencoder, batch.images as Tensor4D, {
+    const { klWeight, focalFrequencyWeight, adversarial } = this.config;
+    const [images, reconstruction] = [batch.images, batch.reconstruction] as [Tensor4D, Tensor4D | undefined];
+    const turn = this.#adversarialAt(draw);
+    const options: AutoencoderLossOptions = {
       klWeight,
-      key: foldIn(foldIn(this.key, 'posterior'), draw),
+      key: this.#posteriorKey(draw),
       ...(focalFrequencyWeight > 0
         ? {
-            perceptual: (x: Tensor4D, reconstruction: Tensor4D) => focalFrequencyLoss(reconstruction, x),
+            perceptual: (x: Tensor4D, y: Tensor4D) => focalFrequencyLoss(y, x),
             perceptualWeight: focalFrequencyWeight,
           }
         : {}),
-    });
-    return { loss: total, parts };
+      ...(turn ? { adversarial: turn } : {}),
+    };
+    const { total, parts } = autoencoderLoss(this.result, images, options);
+    if (!turn || !reconstruction) return { loss: total, parts };
+    const judged = discriminatorLoss(turn.discriminator, images, reconstruction, { ...turn, loss: adversarial?.loss });
+    return { loss: tf.add(total, judged.total) as Scalar, parts: { ...parts, discriminator: judged.total } };
   }
 
   dispose(): void {
-    this.autoencoder.dispose();
+    for (const module of Object.values(this.modules)) module.dispose();
+  }
+
+  /** What the discriminator has to do with a draw; nothing before its start. */
+  #adversarialAt(draw: number) {
+    const { adversarial } = this.config;
+    const step = Math.floor(draw / drawsPerStep(this.config));
+    if (!adversarial || !this.#discriminator || step < adversarial.start) return undefined;
+    const { start, weight, factor } = adversarial;
+    return { discriminator: this.#discriminator, step, start, weight, factor };
+  }
+
+  /** The same sample of the posterior as the objective's. */
+  #reconstruction(images: Tensor4D, key: RandomKey): Tensor4D {
+    const model = this.result;
+    return tf.tidy(() =>
+      model.kind === 'kl'
+        ? model.decode(model.encode(images).sample(foldIn(key, 'posterior')))
+        : model.decode(model.encode(images)),
+    );
+  }
+
+  #posteriorKey(draw: number): RandomKey {
+    return foldIn(foldIn(this.key, 'posterior'), draw);
   }
 }
