@@ -1,0 +1,13 @@
+import { proxy, type Remote, wrap } from 'comlink';
+import type { WorkerEvent } from './protocol';
+import type { Playground } from './worker/playground';
+
+export type Client = Remote<Playground>;
+
+/** Starts the worker, in which every model runs. */
+export function startClient(tell: (event: WorkerEvent) => void): Client {
+  const worker = new Worker(new URL('./worker/worker.ts', import.meta.url), { type: 'module', name: 'models' });
+  const client = wrap<Playground>(worker);
+  void client.listen(proxy(tell));
+  return client;
+}

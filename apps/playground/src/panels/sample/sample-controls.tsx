@@ -1,0 +1,121 @@
+import { CheckField, NumberField, SelectField, SliderField } from '../../components/fields';
+import type { ModelId, ModelInfo } from '../../protocol';
+import { SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
+
+export const MODEL_OPTIONS: readonly (readonly [ModelId, string])[] = [
+  ['sd', 'SD: slim, wavelet-gated, distilled'],
+  ['lite', 'Lite: slim, trained alone'],
+  ['teacher', 'Teacher'],
+  ['own', 'dropped file'],
+];
+
+const SIGMAS: readonly (readonly [string, string])[] = [
+  ['', 'the sampler’s own'],
+  ['karras', 'Karras'],
+  ['exponential', 'exponential'],
+  ['beta', 'beta'],
+];
+
+export function SampleControls({
+  settings,
+  info,
+  watch,
+  onChange,
+  onWatch,
+}: {
+  settings: SampleSettings;
+  info: ModelInfo | undefined;
+  watch: boolean;
+  onChange: (part: Partial<SampleSettings>) => void;
+  onWatch: (watch: boolean) => void;
+}) {
+  const sampler = info?.samplers.find(({ name }) => name === settings.sampler);
+  const names = info?.samplers.map(({ name }) => name) ?? [settings.sampler];
+  const [, mostSteps] = SAMPLE_RANGES.steps;
+  return (
+    <>
+      <SelectField
+        label="Model"
+        value={settings.model}
+        options={MODEL_OPTIONS}
+        onChange={(model) => onChange({ model: model as ModelId })}
+      />
+      <SelectField
+        label="Sampler"
+        value={settings.sampler}
+        options={(names.includes(settings.sampler) ? names : [settings.sampler, ...names]).map((name) => [name, name])}
+        onChange={(name) => onChange({ sampler: name, sigmas: '' })}
+      />
+      {sampler !== undefined && sampler.sigmas.length > 0 && (
+        <SelectField
+          label="Levels of noise"
+          value={settings.sigmas}
+          options={SIGMAS.filter(([name]) => name === '' || sampler.sigmas.includes(name))}
+          onChange={(sigmas) => onChange({ sigmas })}
+        />
+      )}
+      <NumberField
+        label="Steps"
+        value={settings.steps}
+        min={SAMPLE_RANGES.steps[0]}
+        max={Math.min(mostSteps, info?.trainTimesteps ?? mostSteps)}
+        onChange={(steps) => onChange({ steps })}
+      />
+      {sampler?.eta && (
+        <SliderField
+          label="Eta: noise added on the way"
+          value={settings.eta}
+          min={0}
+          max={1}
+          step={0.05}
+          text={settings.eta.toFixed(2)}
+          onChange={(eta) => onChange({ eta })}
+        />
+      )}
+      {info !== undefined && info.classes > 0 && (
+        <NumberField
+          label={`Class, 0 to ${info.classes - 1}`}
+          value={settings.label}
+          min={0}
+          max={info.classes - 1}
+          onChange={(label) => onChange({ label })}
+        />
+      )}
+      {info?.guidance && (
+        <SliderField
+          label="Guidance"
+          value={settings.guidance}
+          min={0}
+          max={10}
+          step={0.25}
+          text={settings.guidance.toFixed(2)}
+          onChange={(guidance) => onChange({ guidance })}
+        />
+      )}
+      <div class="row">
+        <NumberField
+          label="Seed"
+          value={settings.seed}
+          min={SAMPLE_RANGES.seed[0]}
+          max={SAMPLE_RANGES.seed[1]}
+          onChange={(seed) => onChange({ seed })}
+        />
+        <button
+          type="button"
+          class="inline"
+          onClick={() => onChange({ seed: Math.floor(Math.random() * SAMPLE_RANGES.seed[1]) })}
+        >
+          New seed
+        </button>
+      </div>
+      <NumberField
+        label="Images at once"
+        value={settings.batch}
+        min={SAMPLE_RANGES.batch[0]}
+        max={SAMPLE_RANGES.batch[1]}
+        onChange={(batch) => onChange({ batch })}
+      />
+      <CheckField label="Watch every step" checked={watch} onChange={onWatch} />
+    </>
+  );
+}

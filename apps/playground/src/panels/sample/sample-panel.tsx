@@ -1,0 +1,171 @@
+import { proxy } from 'comlink';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import type { PanelProps } from '../../app';
+import { LineChart, type Series } from '../../chart/line-chart';
+import { Figure } from '../../components/figure';
+import { JobBar } from '../../components/job-bar';
+import { SheetCanvas } from '../../components/sheet-canvas';
+import { formatCount, formatRate } from '../../format';
+import type { ModelInfo, SampleFrame, SampleOutcome } from '../../protocol';
+import { readSettings } from '../../settings/hash';
+import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
+import { useJob } from '../../use-job';
+import { SampleControls } from './sample-controls';
+import { SaveButtons } from './save-buttons';
+import { Scrubber } from './scrubber';
+
+const LINKED = {
+  ranges: SAMPLE_RANGES,
+  choices: { model: ['teacher', 'lite', 'sd', 'own'], sigmas: ['', 'karras', 'exponential', 'beta'] },
+  fractions: ['eta', 'guidance'],
+};
+
+/** Draws a batch and shows every step of it. */
+export function SamplePanel({ client, ready, generation, active, values, onSettings }: PanelProps) {
+  const [settings, setSettings] = useState(() => readSettings(values, SAMPLE_DEFAULTS, LINKED));
+  const [watch, setWatch] = useState(true);
+  const [info, setInfo] = useState<ModelInfo>();
+  const [frames, setFrames] = useState<readonly SampleFrame[]>([]);
+  const [outcome, setOutcome] = useState<SampleOutcome>();
+  /** The frame that is looked at; the newest where undefined. */
+  const [chosen, setChosen] = useState<number>();
+  const job = useJob();
+
+  const run = useCallback(
+    async (wanted: SampleSettings, watching: boolean) => {
+      setChosen(undefined);
+      setOutcome(undefined);
+      setFrames([]);
+      const collected: SampleFrame[] = [];
+      const onFrame = (frame: SampleFrame) => {
+        collected.push(frame);
+        setFrames([...collected]);
+      };
+      const result = await job.run((onProgress) => client.sample(wanted, watching, proxy(onFrame), proxy(onProgress)));
+      if (result !== undefined) setOutcome(result);
+    },
+    [client, job.run],
+  );
+
+  // A link that is followed says the settings, and is what is shown.
+  const followed = useRef<PanelProps['values']>();
+  useEffect(() => {
+    if (!ready || !active || followed.current === values) return;
+    followed.current = values;
+    const linked = readSettings(values, SAMPLE_DEFAULTS, LINKED);
+    setSettings(linked);
+    onSettings(linked);
+    void run(linked, watch);
+  }, [ready, active, values]);
+
+  useEffect(() => {
+    if (!ready) return;
+    let current = true;
+    client.describe(settings.model).then(
+      (described) => {
+        if (current) setInfo(described);
+      },
+      () => {
+        if (current) setInfo(undefined); // running says why
+      },
+    );
+    return () => {
+      current = false;
+    };
+  }, [client, ready, generation, settings.model]);
+
+  const change = (part: Partial<SampleSettings>) => {
+    const next = { ...settings, ...part };
+    setSettings(next);
+    onSettings(next);
+  };
+
+  const frame = frames[chosen ?? frames.length - 1];
+  const shown = frame?.noisy ?? outcome?.images;
+  const isDone = outcome !== undefined;
+  return (
+    <div class="split">
+      <form
+        class="controls"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run(settings, watch);
+        }}
+      >
+        <SampleControls settings={settings} info={info} watch={watch} onChange={change} onWatch={setWatch} />
+        <button type="submit" class="primary" disabled={!ready}>
+          Sample
+        </button>
+      </form>
+      <div class="stage">
+        <JobBar job={job} label="Sampling" onCancel={() => void client.cancel('sample')} />
+        <div class="pair">
+          <Figure
+            title={frame ? 'x' : 'Images'}
+            note={frame ? `after step ${frame.step} of ${frame.steps}` : undefined}
+          >
+            <SheetCanvas sheet={shown} label={pictureLabel(settings, frame, isDone)} />
+          </Figure>
+          {(watch || frame !== undefined) && (
+            <Figure title="Predicted x₀" note={frame ? `at t = ${Math.round(frame.t)}` : undefined}>
+              <SheetCanvas
+                sheet={frame?.predicted}
+                label={frame ? `The clean images as predicted at t = ${Math.round(frame.t)}` : ''}
+              />
+            </Figure>
+          )}
+        </div>
+        {frames.length > 0 && (
+          <Scrubber count={frames.length} chosen={chosen} onChoose={setChosen} running={job.running} />
+        )}
+        {outcome && (
+          <p class="facts">
+            <b>{formatRate(outcome.stepsPerSecond)}</b> steps per second
+            {settings.batch > 1 ? ` of ${outcome.settings.batch} images` : ''} · <b>{outcome.seconds.toFixed(1)} s</b>{' '}
+            in all
+            {info && (
+              <>
+                {' '}
+                · {formatCount(info.parameters)} parameters · {formatCount(info.macs)} MACs a step and image
+              </>
+            )}
+          </p>
+        )}
+        {outcome && <SaveButtons client={client} outcome={outcome} onFail={job.fail} />}
+        {(frame || outcome) && <SpectrumChart frame={frame} outcome={outcome} />}
+      </div>
+    </div>
+  );
+}
+
+function pictureLabel({ batch, seed, model }: SampleSettings, frame: SampleFrame | undefined, isDone: boolean): string {
+  const what = `${batch} pictures of seed ${seed} by ${model}`;
+  if (frame && !isDone) return `${what}, noisy after step ${frame.step} of ${frame.steps}`;
+  return frame ? `${what}, after step ${frame.step} of ${frame.steps}` : what;
+}
+
+const X_AXIS = { label: 'frequency, as a fraction of Nyquist’s', min: 0, max: 1 };
+const Y_AXIS = { label: 'power', log: true, min: 1e-4, max: 100 };
+
+function SpectrumChart({ frame, outcome }: { frame: SampleFrame | undefined; outcome: SampleOutcome | undefined }) {
+  const series: Series[] = [];
+  if (frame) {
+    const { noisySpectrum: noisy, predictedSpectrum: predicted } = frame;
+    series.push({ name: 'x', x: noisy.frequency, y: noisy.power, color: 'var(--muted)', dash: '2 3' });
+    series.push({ name: 'predicted x₀', x: predicted.frequency, y: predicted.power, color: 'var(--sd)' });
+  }
+  if (outcome) {
+    const { frequency, power } = outcome.spectrum;
+    series.push({ name: 'result', x: frequency, y: power, color: 'var(--data)', dash: '7 4', width: 1.5 });
+  }
+  return (
+    <Figure title="Radial spectra" note="of the decoded pictures: low frequencies settle first">
+      <LineChart
+        label="Power over frequency of x, of the predicted clean images, and of the result"
+        x={X_AXIS}
+        y={Y_AXIS}
+        series={series}
+      />
+    </Figure>
+  );
+}

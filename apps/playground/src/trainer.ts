@@ -1,0 +1,10 @@
+// What the page and the command `sd` share, so that both make the same images of a seed.
+export { DeadLeaves } from '../../trainer/src/data/dead-leaves';
+export { type LatentShape, type NoiseDraws, seededDraws } from '../../trainer/src/sampling/noise-draws';
+export {
+  SAMPLER_NAMES,
+  SIGMA_FIELDS,
+  type SigmaSpacing,
+  samplerScheduler,
+  takesEta,
+} from '../../trainer/src/sampling/samplers';

@@ -1,0 +1,50 @@
+import { readSafetensors, type TensorFile, type TensorView } from '@sd/checkpoint';
+import firstStageUrl from '../../../trainer/pretrained/first-stage.safetensors?url';
+import teacherUrl from '../../../trainer/pretrained/teacher.safetensors?url';
+import liteUrl from '../../models/lite.safetensors?url';
+import sdUrl from '../../models/sd.safetensors?url';
+import type { BundledModel } from '../protocol';
+import { UserError } from '../user-error';
+import { loadDiffusionModel, loadFirstStage, type Metadata, readDiffusionMetadata } from './own-files';
+import type { FirstStage, Pipeline } from './pipeline';
+
+const MODELS: Readonly<Record<BundledModel, { readonly url: string; readonly label: string }>> = {
+  teacher: { url: teacherUrl, label: 'Teacher' },
+  lite: { url: liteUrl, label: 'Lite' },
+  sd: { url: sdUrl, label: 'SD' },
+};
+
+export async function bundledFirstStage(): Promise<FirstStage> {
+  const { file, metadata } = await download(firstStageUrl);
+  return loadFirstStage('first-stage.safetensors', file, metadata);
+}
+
+export async function bundledModel(id: BundledModel, firstStage: FirstStage): Promise<Pipeline> {
+  const { url, label } = MODELS[id];
+  const { file, metadata } = await download(url);
+  const name = `${id}.safetensors`;
+  return loadDiffusionModel(name, label, file, readDiffusionMetadata(name, metadata), firstStage);
+}
+
+async function download(url: string): Promise<{ file: TensorFile; metadata: Metadata }> {
+  const response = await fetch(url);
+  if (!response.ok) throw new UserError(`${url}: the server answers ${response.status}`);
+  const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
+  return { file: inMemory(tensors), metadata };
+}
+
+function inMemory(tensors: ReadonlyMap<string, TensorView>): TensorFile {
+  const get = (name: string) => {
+    const view = tensors.get(name);
+    if (view === undefined) throw new UserError(`no tensor ${name}`);
+    return view;
+  };
+  return {
+    names: [...tensors.keys()],
+    info: get,
+    tensor: async (name) => get(name),
+    async *tensors() {
+      yield* tensors;
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import type {
+  BackendChoice,
+  BackendState,
+  MemoryState,
+  ModelId,
+  ModelInfo,
+  SampleFrame,
+  Sheet,
+  WorkerEvent,
+} from '../protocol';
+import type { SampleSettings } from '../settings/sample-settings';
+import { describe } from './describe';
+import { sample } from './jobs/sample';
+import { Session } from './session';
+import { transferred } from './transferred';
+
+/** What can run: one at a time; a second one of the same name takes the place of the first. */
+export type JobName = 'backend' | 'models' | 'sample' | 'compare' | 'gates' | 'wavelets' | 'toy' | 'first-stage';
+
+type OnProgress = (done: number, total: number) => void;
+
+/** The worker as the page calls it. */
+export class Playground {
+  readonly #session = new Session((event) => this.#tell?.(event));
+  #tell: ((event: WorkerEvent) => void) | undefined;
+  readonly #running = new Map<JobName, AbortController>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param tell hears of backends and of lost devices from now on. */
+  listen(tell: (event: WorkerEvent) => void): void {
+    this.#tell = tell;
+  }
+
+  start(choice: BackendChoice, allowSoftware: boolean): Promise<BackendState> {
+    for (const running of this.#running.values()) running.abort();
+    return this.#run('backend', () => this.#session.start(choice, allowSoftware));
+  }
+
+  cancel(job: JobName): void {
+    this.#running.get(job)?.abort();
+  }
+
+  memory(): MemoryState {
+    return this.#session.memory();
+  }
+
+  loseDevice(): void {
+    this.#session.loseDevice();
+  }
+
+  describe(id: ModelId): Promise<ModelInfo> {
+    return this.#run('models', async () => describe(id, await this.#session.model(id)), false);
+  }
+
+  sample(settings: SampleSettings, watch: boolean, onFrame: (frame: SampleFrame) => void, onStep: OnProgress) {
+    return this.#run('sample', async (signal) => {
+      const pipeline = await this.#session.model(settings.model);
+      const frames = (frame: SampleFrame) => onFrame(transferred(frame));
+      return transferred(await sample(pipeline, settings, { onFrame: watch ? frames : undefined, onStep, signal }));
+    });
+  }
+
+  /** A PNG of pictures, with the settings that made them inside. */
+  async png(sheet: Sheet, settings: SampleSettings): Promise<Uint8Array<ArrayBuffer>> {
+    const { encodePng } = await import('./png');
+    return transferred(encodePng(sheet, settings));
+  }
+
+  /**
+   * Waits for the jobs before, then runs. A job during which the device was lost runs once more on a new one.
+   * @param replaces whether a running job of the name is stopped.
+   */
+  #run<T>(name: JobName, job: (signal: AbortSignal) => Promise<T>, replaces = true): Promise<T> {
+    if (replaces) this.#running.get(name)?.abort();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const run = async () => {
+      signal.throwIfAborted();
+      if (this.#session.lost !== undefined && name !== 'backend') await this.#session.recover();
+      try {
+        return await job(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        await new Promise((resolve) => setTimeout(resolve, 0)); // a loss may be told a moment after what it broke
+        if (this.#session.lost === undefined || name === 'backend') throw error;
+        await this.#session.recover();
+        return await job(signal);
+      }
+    };
+    this.#running.set(name, controller);
+    const result = this.#last.then(run).finally(() => {
+      if (this.#running.get(name) === controller) this.#running.delete(name);
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
