@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import { App } from './app';
+import { keepOffline } from './keep-offline';
 import './styles/colors.css';
 import './styles/base.css';
 import './styles/layout.css';
@@ -8,7 +9,4 @@ import './styles/figures.css';
 
 render(<App />, document.getElementById('app') as HTMLElement);
 
-if (import.meta.env.PROD && 'serviceWorker' in navigator) {
-  // After the page is there: what it keeps for later must not slow down what is needed now.
-  addEventListener('load', () => void navigator.serviceWorker.register('./service-worker.js'));
-}
+setTimeout(keepOffline, 20_000);

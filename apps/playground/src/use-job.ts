@@ -1,4 +1,5 @@
 import { useCallback, useRef, useState } from 'preact/hooks';
+import { keepOffline } from './keep-offline';
 import type { Progress } from './protocol';
 
 export type JobState = {
@@ -36,6 +37,7 @@ export function useJob(): Job {
       });
       if (!isCurrent()) return undefined;
       setState(IDLE);
+      keepOffline();
       return result;
     } catch (error) {
       if (!isCurrent()) return undefined;
