@@ -132,9 +132,7 @@ In float64, without a backend:
 ${table(['set', 'what', 'source', 'error'], plain)}
 
 Compared exactly, hence without an error: precision and recall (\`metrics: manifold\`), the filters of \`wavelets\`, the sums
-of \`timesteps\`, the bytes of \`dtypes\` and \`torch\`.
-
-Without a counterpart: CLIP's text model. There is no text encoder here; text conditioning takes its output as \`context\`.
+of \`timesteps\`, the bytes of \`dtypes\` and \`torch\`, the tokens of \`clip-tokenizer\`.
 
 \`--backends cpu,wasm,webgpu\` chooses what is measured anew, \`--only\` a regular expression of sets, \`--limit\` the seconds
 for a run. What is not in the repository is read from folders: \`SD_TAEF2\` and \`SD_SQUEEZENET\` have published weights and

@@ -4,6 +4,7 @@ import '@tensorflow/tfjs';
 import { autoencoderLoss, createAutoencoder, presets as firstStages } from '@sd/autoencoder';
 import { useBackend } from '@sd/backend';
 import { readSafetensors, writeSafetensors } from '@sd/checkpoint';
+import { ClipTextModel, presets as textModels } from '@sd/clip';
 import { normal, randomKey } from '@sd/core';
 import { spectrumAwareDistillation } from '@sd/distill';
 import { featureStatistics, frechetDistance, readFeatures, ssim } from '@sd/metrics';
@@ -68,3 +69,5 @@ assert.deepEqual(firstStage.decode(firstStage.encode(images).mean).shape, [2, 16
 assert.equal(typeof autoencoderLoss, 'function');
 const distillation = spectrumAwareDistillation({ pairs: [{ name: 'output', teacherChannels: 3, studentChannels: 3 }] });
 assert.equal((await distillation.loss({ output: images }, { output: images }, images).total.data())[0], 0);
+const textModel = new ClipTextModel({ ...textModels['clip-vit-large-patch14'], vocabSize: 10, numHiddenLayers: 1 });
+assert.deepEqual(textModel.context([[8, 1, 9]]).shape, [1, 3, 768]);

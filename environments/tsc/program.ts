@@ -2,6 +2,7 @@
 import { type Autoencoder, AutoencoderKL, createAutoencoder, presets as firstStages } from '@sd/autoencoder';
 import { type BackendInfo, useBackend } from '@sd/backend';
 import { readSafetensors, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
+import { ClipTextModel, type ClipTextOutput, ClipTokenizer, presets as textModels } from '@sd/clip';
 import { normal, randomKey, ShapeError } from '@sd/core';
 import { type SpectrumAwareDistillation, spectrumAwareDistillation } from '@sd/distill';
 import { type FeatureRows, featureRows, featureStatistics, frechetDistance } from '@sd/metrics';
@@ -45,12 +46,17 @@ export async function program(): Promise<Float32Array> {
   });
   const { total } = distillation.loss({ output: x }, { output: new Head().forward(x) }, x);
 
+  const tokenizer: ClipTokenizer = ClipTokenizer.fromVocabAndMerges('{}', '');
+  const text: ClipTextOutput = new ClipTextModel(textModels['clip-vit-large-patch14']).forward(
+    tokenizer.encodeAll(['a cat']),
+  );
+
   const rows: FeatureRows = featureRows(Float64Array.of(1, 2, 3, 4), 2);
   const fid: number = frechetDistance(featureStatistics(rows), featureStatistics(rows));
 
   const bytes: Uint8Array = writeSafetensors(await model.stateDict(), { low: String(errors.low) });
   const view: TensorView | undefined = readSafetensors(bytes).tensors.get('out.2.weight');
-  console.log(linearDecay, latent.shape, total.shape, fid);
+  console.log(linearDecay, latent.shape, total.shape, fid, text.pooled.shape);
   if (view === undefined) throw new Error('the output layer is missing');
   return toFloat32(view);
 }

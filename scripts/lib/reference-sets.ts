@@ -21,6 +21,7 @@ const DIFFUSERS = 'huggingface diffusers';
 const TORCH = 'PyTorch';
 const PYWAVELETS = 'PyWavelets 1.1.1';
 const FID = 'pytorch-fid';
+const TRANSFORMERS = 'huggingface transformers';
 
 const unet = 'packages/unet/src';
 const autoencoder = 'packages/autoencoder/src';
@@ -29,6 +30,7 @@ const loss = 'packages/spectral-loss/src';
 const metrics = 'packages/metrics/src';
 const wavelet = 'packages/wavelet/src';
 const schedulers = 'packages/schedulers/src';
+const clip = 'packages/clip/src';
 
 function ldmUnet(name: string, what: string): ReferenceSet {
   return {
@@ -137,6 +139,24 @@ export const referenceSets: readonly ReferenceSet[] = [
       `${autoencoder}/losses/first-stage-training.golden.test.ts`,
       `two steps of training of ${name} are`,
     ]),
+  ),
+  {
+    name: 'clip_text',
+    what: 'CLIPTextModel: hidden state, pooled output',
+    source: TRANSFORMERS,
+    runs: [[`${clip}/clip-text-model.golden.test.ts`, 'the reference has transformers']],
+  },
+  ...[
+    ['gelu', 'CLIPTextModel with exact GELU'],
+    ['legacy', 'CLIPTextModel pooled at the largest token'],
+    ['projection', 'CLIPTextModelWithProjection'],
+  ].map(
+    ([name, what]): ReferenceSet => ({
+      name: `clip_text_variants: ${name}`,
+      what: what!,
+      source: TRANSFORMERS,
+      runs: [[`${clip}/clip-text-model.golden.test.ts`, `${name} has transformers`]],
+    }),
   ),
   {
     name: 'losses: ffl',

@@ -1,0 +1,4 @@
+import { describeBackends } from '@sd/testing';
+import { goldenTests } from './golden-tests';
+
+describeBackends(['cpu', 'wasm'], goldenTests);
