@@ -6,6 +6,7 @@ import pc from 'picocolors';
 import packageJson from '../package.json' with { type: 'json' };
 import { demo } from './commands/demo';
 import { encode } from './commands/encode';
+import { type EvaluateOptions, evaluate } from './commands/evaluate';
 import { info } from './commands/info';
 import { sample } from './commands/sample';
 import { distill, train } from './commands/train';
@@ -40,6 +41,12 @@ const program = new Command('sd')
 
 const backendOption = () =>
   new Option('--backend <name>', 'where to compute').choices(['auto', 'webgpu', 'cuda', 'wasm', 'cpu']);
+
+const samplerOption = () =>
+  new Option('--sampler <name>', "in place of the model's own").choices(SAMPLER_NAMES).argParser((name) => {
+    if (SAMPLER_NAMES.includes(name)) return name;
+    throw new InvalidArgumentError(`There is no sampler ${withSuggestion(name, SAMPLER_NAMES)}.`);
+  });
 
 function projectCommand(name: string, description: string): Command {
   return program
@@ -95,12 +102,7 @@ projectCommand('sample', 'draw images into a PNG')
   .option('--weights <file>', "weights in place of the project's")
   .option('--first-stage <file>', "a first stage in place of the project's")
   .option('--count <n>', 'how many images', positiveInteger)
-  .addOption(
-    new Option('--sampler <name>', "in place of the model's own").choices(SAMPLER_NAMES).argParser((name) => {
-      if (SAMPLER_NAMES.includes(name)) return name;
-      throw new InvalidArgumentError(`There is no sampler ${withSuggestion(name, SAMPLER_NAMES)}.`);
-    }),
-  )
+  .addOption(samplerOption())
   .addOption(new Option('--sigmas <spacing>', 'of the levels of noise').choices(Object.keys(SIGMA_FIELDS)))
   .option('--steps <n>', 'denoising steps', positiveInteger)
   .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM; also of tcd and repaint', unitInterval)
@@ -111,6 +113,37 @@ projectCommand('sample', 'draw images into a PNG')
   .option('--strip', 'also write what is predicted on the way, of the first 4 images')
   .option('--output <file>', 'the PNG; its settings go to a JSON file beside it')
   .action(sample);
+
+program
+  .command('evaluate [results...]')
+  .description('measure samples against data, or put results (files, or folders of models) side by side')
+  .option('--config <file>', "the project's YAML file")
+  .option('--model <name>', 'which of the models', 'sd')
+  .option('--images <folder>', "finished images in place of a model's samples")
+  .option('--reference <folder>', "images to measure against, in place of the project's data")
+  .option('--size <pixels>', "of folders' images, which are scaled and cropped to it", positiveInteger)
+  .option('--count <n>', 'how many samples or images (default: 1000 samples, all images)', positiveInteger)
+  .option('--reference-count <n>', 'how many images of the reference, a random part (default: all)', positiveInteger)
+  .option('--inception <file>', "pytorch-fid's weights of Inception v3, .pth or safetensors: gives the FID")
+  .option('--single <n>', 'images of each set that KID, precision and recall are of', positiveInteger, 5000)
+  .option('--batch-size <n>', 'images at once', positiveInteger, 64)
+  .option('--throughput-batch <n>', 'batch of the steps per second', positiveInteger, 64)
+  .option('--throughput-runs <n>', 'runs that are timed; 0 for none', seed, 30)
+  .option('--weights <file>', "weights in place of the project's")
+  .option('--first-stage <file>', "a first stage in place of the project's")
+  .addOption(samplerOption())
+  .addOption(new Option('--sigmas <spacing>', 'of the levels of noise').choices(Object.keys(SIGMA_FIELDS)))
+  .option('--steps <n>', 'denoising steps', positiveInteger)
+  .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM', unitInterval)
+  .option('--keep <folder>', 'also write the samples, a PNG each')
+  .option('--cache <folder>', 'where statistics of references are kept')
+  .option('--output <file>', 'the JSON file')
+  .option('--out <folder>', "in place of the project's out")
+  .option('--seed <n>', "in place of the project's seed", seed)
+  .addOption(backendOption())
+  .action(async (results: string[], options: EvaluateOptions) => {
+    process.stdout.write(`${await evaluate(results, options)}\n`);
+  });
 
 enableProdMode(); // without it tfjs advises on other backends at every start
 

@@ -11,5 +11,10 @@ export type { ResizeMethod } from './resize-matrix';
 export { type ResizeOptions, resize2d } from './resize2d';
 export { type Reduction, type SpectralLossOptions, spectralLoss } from './spectral-loss';
 export { type ChannelReduction, type SpectralWeightOptions, spectralWeight } from './spectral-weight';
-export { type RadialSpectrum, SpectrumStatistics, type SpectrumStatisticsOptions } from './spectrum-statistics';
+export {
+  type RadialSpectrum,
+  type SpectrumState,
+  SpectrumStatistics,
+  type SpectrumStatisticsOptions,
+} from './spectrum-statistics';
 export { noiseFilter, noiseFilterPublished, wienerFilter } from './wiener';

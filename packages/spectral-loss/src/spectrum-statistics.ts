@@ -1,4 +1,4 @@
-import { ArgumentError, checkRange, ShapeError } from '@sd/core';
+import { ArgumentError, checkInteger, checkRange, ShapeError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { halfSpectrum } from './half-spectrum';
@@ -26,6 +26,20 @@ export type SpectrumStatisticsOptions = {
   readonly epsilon?: number;
 };
 
+/** All that was gathered, as plain numbers: JSON keeps them exactly. */
+export type SpectrumState = {
+  /** `[H, W]` of the images. */
+  readonly size: readonly [number, number];
+  readonly bins: number;
+  readonly epsilon: number;
+  /** Number of images. */
+  readonly count: number;
+  /** `[bins]`: sums over the images of a bin's power. */
+  readonly powerSum: readonly number[];
+  /** `[bins]`: sums over the images of the logarithm of a bin's power. */
+  readonly logPowerSum: readonly number[];
+};
+
 /**
  * Radial spectra of a set of images, gathered batch by batch: a set of any size needs the memory of one batch.
  *
@@ -48,6 +62,45 @@ export class SpectrumStatistics {
     checkRange('SpectrumStatistics', 'epsilon', epsilon, 0, Number.POSITIVE_INFINITY);
     this.#wantedBins = bins;
     this.epsilon = epsilon;
+  }
+
+  /**
+   * Statistics that `toJSON` gave, read back to the same numbers.
+   * @throws {ArgumentError} on sizes, counts and sums that no images give.
+   */
+  static fromJSON(state: SpectrumState): SpectrumStatistics {
+    const op = 'SpectrumStatistics.fromJSON';
+    const { size, bins, epsilon, count, powerSum, logPowerSum } = state;
+    const [height, width] = size;
+    checkInteger(op, 'height', height, 2);
+    checkInteger(op, 'width', width, 2);
+    checkInteger(op, 'count', count, 1);
+    const statistics = new SpectrumStatistics({ bins, epsilon });
+    statistics.#bins = radialBins(op, height, width, bins);
+    statistics.#size = [height, width];
+    for (const [name, sums] of Object.entries({ powerSum, logPowerSum })) {
+      if (sums.length !== bins || !sums.every(Number.isFinite)) {
+        throw new ArgumentError(op, name, `${bins} finite numbers`, sums);
+      }
+    }
+    statistics.#powerSum = Float64Array.from(powerSum);
+    statistics.#logPowerSum = Float64Array.from(logPowerSum);
+    statistics.#count = count;
+    return statistics;
+  }
+
+  /** All that was gathered, for `fromJSON`. @throws {ArgumentError} before the first image. */
+  toJSON(): SpectrumState {
+    const { bins } = this.#filled('toJSON');
+    const [height, width] = this.#size as readonly [number, number];
+    return {
+      size: [height, width],
+      bins,
+      epsilon: this.epsilon,
+      count: this.#count,
+      powerSum: [...this.#powerSum],
+      logPowerSum: [...this.#logPowerSum],
+    };
   }
 
   /** Number of images so far. */

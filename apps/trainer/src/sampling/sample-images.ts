@@ -18,6 +18,8 @@ export type SampleOptions = {
   readonly key: RandomKey;
   /** Samples that are drawn together. */
   readonly batchSize?: number;
+  /** Index of the first sample: the others of the seed are left out. Default 0. */
+  readonly from?: number;
   /** Goes from sample 0 of `key` to sample 0 of this key. */
   readonly interpolateTo?: RandomKey | undefined;
   /** Starts from an image, or keeps a part of it. Borrowed. */
@@ -48,7 +50,7 @@ export async function sampleLatents(
   { unet, scheduler }: Pick<Pipeline, 'unet' | 'scheduler'>,
   options: SampleOptions,
 ): Promise<Tensor4D> {
-  const { count, steps, eta, key, batchSize = 64, label = 'sample', openProgress, signal } = options;
+  const { count, steps, eta, key, batchSize = 64, from = 0, label = 'sample', openProgress, signal } = options;
   const { interpolateTo, init, onPredictions } = options;
   const { imageSize, inChannels } = unet.config;
   if (interpolateTo !== undefined) checkInteger('sampleLatents', 'count', count, 2);
@@ -64,7 +66,7 @@ export async function sampleLatents(
     for (let batch = 0; batch < batches; batch++) {
       const first = batch * batchSize;
       const size = Math.min(batchSize, count - first);
-      const draw = (name: 'start' | number) => draws(name, first, size, [imageSize, imageSize, inChannels]);
+      const draw = (name: 'start' | number) => draws(name, from + first, size, [imageSize, imageSize, inChannels]);
       const image = init && tf.tile(init.latents, [size, 1, 1, 1]);
       let x: Tensor4D | undefined;
       try {
