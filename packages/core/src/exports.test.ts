@@ -6,6 +6,7 @@ test('the public names are these', async () => {
       "ArgumentError",
       "ShapeError",
       "SpectralDiffusionError",
+      "THREEFRY_NORMAL_KERNEL",
       "checkAlive",
       "checkInteger",
       "checkRange",

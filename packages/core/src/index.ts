@@ -9,6 +9,7 @@ export {
   permutation,
   type RandomKey,
   randomKey,
+  THREEFRY_NORMAL_KERNEL,
   uniform,
   uniformArray,
 } from './random';

@@ -1,6 +1,7 @@
 import type { Rank, ShapeMap, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkInteger } from './checks';
+import { dispatch } from './dispatch';
 import { ArgumentError } from './errors';
 import { threefry2x32, threefryWords } from './threefry';
 
@@ -92,9 +93,20 @@ export function permutation(key: RandomKey, count: number): Int32Array {
   return order;
 }
 
-/** Standard normal tensor, float32. Owned by the caller. The values do not depend on the backend. */
+/** Kernel name that a backend may register: {} with {words, shape} -> what `normal` gives for the key of these words. */
+export const THREEFRY_NORMAL_KERNEL = 'ThreefryNormal';
+
+/**
+ * Standard normal tensor, float32. Owned by the caller. The values do not depend on the backend, except that one that
+ * draws on its device (`THREEFRY_NORMAL_KERNEL`) rounds in float32: 1e-6.
+ */
 export function normal<R extends Rank>(key: RandomKey, shape: ShapeMap[R]): Tensor<R> {
-  return tf.tensor(new Float32Array(normalArray(key, checkedSize('normal', shape))), shape);
+  const size = checkedSize('normal', shape);
+  const attributes = { words: [...key.words], shape: [...(shape as number[])] };
+  const [tensor] = dispatch(THREEFRY_NORMAL_KERNEL, {}, attributes, () =>
+    tf.tensor(new Float32Array(normalArray(key, size)), shape),
+  );
+  return tensor as Tensor<R>;
 }
 
 /**

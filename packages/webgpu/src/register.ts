@@ -4,8 +4,18 @@ import { groupNorm, groupNormGrad } from './group-norm';
 import { multiTensorAdamW } from './multi-tensor-adamw';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
+import { threefryNormal } from './threefry-normal';
 
-const KERNELS = [groupNorm, groupNormGrad, silu, siluGrad, adamw, multiTensorAdamW, conv2dBackpropFilter];
+const KERNELS = [
+  groupNorm,
+  groupNormGrad,
+  silu,
+  siluGrad,
+  adamw,
+  multiTensorAdamW,
+  threefryNormal,
+  conv2dBackpropFilter,
+];
 
 /**
  * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn asks for, and in place of
