@@ -48,7 +48,17 @@ test('what a person can mend is said in words, without a stack', async () => {
 
 test("help lists every command, and the version is the package's", async () => {
   const [help, version] = await Promise.all([run('--help'), run('--version')]);
-  for (const verb of ['demo', 'info', 'train-autoencoder', 'encode', 'train', 'distill', 'sample', 'evaluate']) {
+  for (const verb of [
+    'demo',
+    'info',
+    'train-autoencoder',
+    'encode',
+    'train',
+    'distill',
+    'sample',
+    'evaluate',
+    'export',
+  ]) {
     expect(help.stdout).toMatch(new RegExp(`^ {2}${verb} `, 'm'));
   }
   expect(version.stdout).toBe(`${packageJson.version}\n`);

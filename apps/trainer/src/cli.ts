@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { demo } from './commands/demo';
 import { encode } from './commands/encode';
 import { type EvaluateOptions, evaluate } from './commands/evaluate';
+import { EXPORT_FORMATS, type ExportOptions, exportModel } from './commands/export';
 import { info } from './commands/info';
 import { sample } from './commands/sample';
 import { distill, train } from './commands/train';
@@ -144,6 +145,25 @@ program
   .action(async (results: string[], options: EvaluateOptions) => {
     process.stdout.write(`${await evaluate(results, options)}\n`);
   });
+
+program
+  .command('export')
+  .description('write a finished model as other programs read it')
+  .addOption(
+    new Option('--format <name>', 'latent-diffusion, a folder of diffusers, or ONNX')
+      .choices(EXPORT_FORMATS)
+      .makeOptionMandatory(),
+  )
+  .option('--config <file>', "the project's YAML file")
+  .option('--model <name>', 'which of the models', 'sd')
+  .option('--weights <file>', "weights in place of the project's")
+  .option('--first-stage <file>', "a first stage in place of the project's")
+  .option('--half', 'weights as float16')
+  .option('--gates', 'onnx: also give the values of the wavelet gates')
+  .option('--output <folder>', 'where to write; beside the model by default')
+  .option('--out <folder>', "in place of the project's out")
+  .addOption(backendOption())
+  .action((options: ExportOptions) => exportModel(options));
 
 enableProdMode(); // without it tfjs advises on other backends at every start
 

@@ -10,6 +10,7 @@ test('the public names', async () => {
       "countParameters",
       "defaultNormGroups",
       "featureShapes",
+      "planUNet",
       "presets",
       "timestepEmbedding",
       "unetConfigFromDiffusers",

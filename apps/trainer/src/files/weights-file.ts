@@ -1,5 +1,5 @@
 import { type Autoencoder, type AutoencoderConfig, createAutoencoder } from '@sd/autoencoder';
-import { float16View, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
+import { float16View, type StateDict, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
 import { type Module, withoutPrefix, withPrefix } from '@sd/nn';
 import { schedulerFromConfig } from '@sd/schedulers';
@@ -92,8 +92,15 @@ async function saveModule(
   metadata: Record<string, string>,
 ): Promise<void> {
   const state = withPrefix(await module.stateDict(), prefix);
-  const tensors = precision === 'float16' ? new Map([...state].map(([name, view]) => [name, halved(view)])) : state;
-  await writeAtomically(path, writeSafetensors(tensors, metadata));
+  await writeAtomically(path, writeSafetensors(new Map(inPrecision(state, precision)), metadata));
+}
+
+/** A state dict in the precision of a file: what is not float32, as counts, stays what it is. */
+export function inPrecision(state: StateDict, precision: Precision): (readonly [name: string, view: TensorView])[] {
+  return [...state].map(([name, view]) => [
+    name,
+    precision === 'float16' && view.dtype === 'F32' ? halved(view) : view,
+  ]);
 }
 
 function halved(view: TensorView): TensorView {

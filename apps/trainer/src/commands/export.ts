@@ -1,0 +1,63 @@
+import { join, resolve } from 'node:path';
+import { exportDiffusers } from '../export/export-diffusers';
+import { type ExportedModel, exportLdm } from '../export/export-ldm';
+import { exportOnnx } from '../export/export-onnx';
+import { checkWritable } from '../files/atomic-file';
+import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { firstStageWeights, modelWeights } from '../training/run-stages';
+import { UserError } from '../user-error';
+import { type ProjectOptions, say, withBackend, withProject } from './context';
+
+export const EXPORT_FORMATS = ['ldm', 'diffusers', 'onnx'] as const;
+
+export type ExportOptions = Partial<ProjectOptions> & {
+  readonly model: string;
+  readonly format: (typeof EXPORT_FORMATS)[number];
+  readonly weights?: string;
+  readonly firstStage?: string;
+  /** ONNX: give the gate values, too. */
+  readonly gates?: boolean;
+  /** A folder. */
+  readonly output?: string;
+};
+
+/** `sd export --config FILE --model NAME --format FORMAT`: writes a finished model as other programs read it. */
+export async function exportModel(options: ExportOptions): Promise<void> {
+  const { config, weights, firstStage, output, format, gates } = options;
+  if (gates && format !== 'onnx') throw new UserError('--gates goes with --format onnx');
+  if (config !== undefined) {
+    return withProject({ ...options, config }, (context) =>
+      run(options, {
+        weights: weights ?? modelWeights(context, options.model),
+        firstStage: firstStage ?? firstStageWeights(context),
+        folder: resolve(output ?? join(context.folder.stage(options.model).path, `export-${format}`)),
+      }),
+    );
+  }
+  if (weights === undefined || firstStage === undefined || output === undefined) {
+    throw new UserError('export: give --config, or --weights, --first-stage and --output');
+  }
+  await withBackend(options.backend ?? 'auto', () => run(options, { weights, firstStage, folder: resolve(output) }));
+}
+
+type Places = { readonly weights: string; readonly firstStage: string; readonly folder: string };
+
+async function run({ format, half, gates }: ExportOptions, { weights, firstStage, folder }: Places): Promise<void> {
+  await checkWritable(folder, 0);
+  const { unet, metadata } = await loadDiffusionModel(weights);
+  const owned: { dispose(): void }[] = [unet];
+  try {
+    const autoencoder = await loadFirstStage(firstStage);
+    owned.push(autoencoder);
+    const model: ExportedModel = { unet, autoencoder, metadata, precision: half ? 'float16' : 'float32' };
+    const { files, notes } = await (format === 'ldm'
+      ? exportLdm(folder, model)
+      : format === 'diffusers'
+        ? exportDiffusers(folder, model)
+        : exportOnnx(folder, model, { gates: gates ?? false }));
+    for (const note of notes) say(note);
+    for (const file of files) say(file);
+  } finally {
+    for (const one of owned) one.dispose();
+  }
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { type Autoencoder, autoencoderConfigToLdm } from '@sd/autoencoder';
+import { float32View, type TensorView, writeSafetensors } from '@sd/checkpoint';
+import { ArgumentError } from '@sd/core';
+import { withPrefix } from '@sd/nn';
+import { type UNet, unetConfigToLdm } from '@sd/unet';
+import { stringify } from 'yaml';
+import { writeAtomically } from '../files/atomic-file';
+import { type DiffusionMetadata, inPrecision, type Precision } from '../files/weights-file';
+import { UserError } from '../user-error';
+
+export type ExportedModel = {
+  readonly unet: UNet;
+  readonly autoencoder: Autoencoder;
+  readonly metadata: DiffusionMetadata;
+  readonly precision: Precision;
+};
+
+/**
+ * Writes a model as latent-diffusion keeps it: one `model.safetensors` with the names of its checkpoints, and the
+ * `config.yaml` that its `instantiate_from_config` builds the model of.
+ * @returns the files, and why there is no `config.yaml` where latent-diffusion has no such network.
+ * @throws {UserError} when they cannot be written.
+ */
+export async function exportLdm(folder: string, model: ExportedModel): Promise<{ files: string[]; notes: string[] }> {
+  const { unet, autoencoder, metadata, precision } = model;
+  const weights = join(folder, 'model.safetensors');
+  const tensors = new Map<string, TensorView>([
+    ...inPrecision(withPrefix(await unet.stateDict(), 'model.diffusion_model.'), precision),
+    ...inPrecision(withPrefix(await autoencoder.stateDict(), 'first_stage_model.'), precision),
+    ['scale_factor', float32View(Float32Array.of(metadata.scaleFactor), [])],
+  ]);
+  await writeAtomically(weights, writeSafetensors(tensors, { format: 'pt' }));
+  const config = ldmConfig(model);
+  if (config instanceof ArgumentError) {
+    return { files: [weights], notes: [`no config.yaml: latent-diffusion has no such network: ${config.message}`] };
+  }
+  const yaml = join(folder, 'config.yaml');
+  await writeAtomically(yaml, stringify(config));
+  return { files: [weights, yaml], notes: [] };
+}
+
+/** What latent-diffusion calls betas and predictions. */
+const SCHEDULES: Readonly<Record<string, string>> = {
+  scaled_linear: 'linear',
+  linear: 'sqrt_linear',
+  squaredcos_cap_v2: 'cosine',
+};
+const PREDICTIONS: Readonly<Record<string, string>> = { epsilon: 'eps', sample: 'x0', v_prediction: 'v' };
+
+function ldmConfig({ unet, autoencoder, metadata }: ExportedModel): Record<string, unknown> | ArgumentError {
+  const { scheduler } = metadata;
+  const schedule = SCHEDULES[String(scheduler.beta_schedule)];
+  if (schedule === undefined) {
+    return new ArgumentError(
+      'exportLdm',
+      'beta_schedule',
+      Object.keys(SCHEDULES).join(' or '),
+      scheduler.beta_schedule,
+    );
+  }
+  try {
+    const { imageSize, inChannels, contextDim } = unet.config;
+    const isKl = autoencoder.kind === 'kl';
+    return {
+      model: {
+        target: 'ldm.models.diffusion.ddpm.LatentDiffusion',
+        params: {
+          timesteps: scheduler.num_train_timesteps,
+          beta_schedule: schedule,
+          linear_start: scheduler.beta_start,
+          linear_end: scheduler.beta_end,
+          parameterization: PREDICTIONS[String(scheduler.prediction_type)] ?? 'eps',
+          first_stage_key: 'image',
+          image_size: imageSize,
+          channels: inChannels,
+          scale_factor: metadata.scaleFactor,
+          ...(contextDim === undefined ? {} : { conditioning_key: 'crossattn' }),
+          unet_config: {
+            target: 'ldm.modules.diffusionmodules.openaimodel.UNetModel',
+            params: unetConfigToLdm(unet.config),
+          },
+          first_stage_config: {
+            target: `ldm.models.autoencoder.${isKl ? 'AutoencoderKL' : 'VQModelInterface'}`,
+            params: { ...autoencoderConfigToLdm(autoencoder.config), lossconfig: { target: 'torch.nn.Identity' } },
+          },
+          cond_stage_config: '__is_unconditional__',
+        },
+      },
+    };
+  } catch (error) {
+    if (error instanceof ArgumentError) return error;
+    throw error;
+  }
+}
+
+/** Adds what an export is for to an error about its configuration. */
+export function explainedExport<T>(format: string, instead: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof ArgumentError)
+      throw new UserError(`export: ${format} has no such network: ${error.message}; ${instead}`);
+    throw error;
+  }
+}
