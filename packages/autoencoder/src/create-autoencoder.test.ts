@@ -15,7 +15,7 @@ test('parameters are those that LDM publishes for its first stages, and the tiny
       "kl-f32": 103880131,
       "kl-f4": 55312063,
       "kl-f8": 83653863,
-      "small-kl-f4": 667843,
+      "small-kl-f4": 645847,
       "tiny-kl-f2": 53767,
       "tiny-kl-f4": 235899,
       "tiny-vq-f4": 235071,

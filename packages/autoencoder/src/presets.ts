@@ -52,6 +52,6 @@ export const presets = {
   'kl-f32': { ...LDM, ...KL, chMult: [1, 1, 2, 2, 4, 4], attnResolutions: [16, 8], zChannels: 64, embedDim: 64 },
   'tiny-kl-f2': { ...TINY, ...KL, chMult: [1, 1], zChannels: 4, embedDim: 4 },
   'tiny-kl-f4': { ...TINY, ...KL, chMult: [1, 2, 2], zChannels: 8, embedDim: 8 },
-  'small-kl-f4': { ...TINY, ...KL, chMult: [1, 2, 4], zChannels: 16, embedDim: 16 },
+  'small-kl-f4': { ...TINY, ...KL, chMult: [1, 2, 4], zChannels: 4, embedDim: 4 },
   'tiny-vq-f4': { ...TINY, ...VQ, chMult: [1, 2, 2], zChannels: 4, embedDim: 4, nEmbed: 1024 },
 } as const satisfies Readonly<Record<string, AutoencoderKLConfig | VQModelConfig>>;

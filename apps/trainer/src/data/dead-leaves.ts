@@ -57,7 +57,7 @@ function drawDeadLeaves(key: RandomKey, size: number): Uint8Array {
   const covered = new Uint8Array(width * width);
   const palette = uniformArray(foldIn(key, 'palette'), 12);
   const draws = uniformArray(foldIn(key, 'leaves'), MAXIMUM_LEAVES * DRAWS_PER_LEAF);
-  const smallest = 0.09 * width;
+  const smallest = 0.15 * width;
   const largest = 0.5 * width;
   let empty = width * width;
   for (let leaf = 0; leaf < MAXIMUM_LEAVES && empty > 0; leaf++) {

@@ -13,8 +13,8 @@ const FIRST_STAGE = 'small-kl-f4';
 function unet(modelChannels: number, numResBlocks: number, imageSize: number, resample: 'conv' | 'wavelet') {
   return {
     imageSize,
-    inChannels: 16,
-    outChannels: 16,
+    inChannels: 4,
+    outChannels: 4,
     modelChannels,
     channelMult: [1, 2],
     numResBlocks,
@@ -61,7 +61,7 @@ export function demoConfig({
         learningRate: 5e-4,
         emaDecay: 0.99,
       },
-      diffusion: { predictionType: 'v_prediction', minSnrGamma: 5 },
+      diffusion: { predictionType: 'v_prediction' },
       models: {
         teacher: {
           unet: unet(32, 2, imageSize, 'conv'),
