@@ -28,6 +28,12 @@ function seed(text: string): number {
   return value;
 }
 
+function nonNegative(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < Infinity)) throw new InvalidArgumentError('It must be a number from 0.');
+  return value;
+}
+
 function unitInterval(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('It must be a number from 0 to 1.');
@@ -107,6 +113,9 @@ projectCommand('sample', 'draw images into a PNG')
   .addOption(new Option('--sigmas <spacing>', 'of the levels of noise').choices(Object.keys(SIGMA_FIELDS)))
   .option('--steps <n>', 'denoising steps', positiveInteger)
   .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM; also of tcd and repaint', unitInterval)
+  .option('--class <names>', 'classes by number or name, separated by commas: the images take turns (default: all)')
+  .option('--negative <class>', 'what the images are led away from (default: nothing)')
+  .option('--guidance <w>', 'of the condition: 1 as trained, more exaggerates it', nonNegative)
   .option('--init <image>', 'start from an image')
   .option('--strength <x>', 'how much of the image is lost: 0 nothing, 1 everything (default: 0.8)', unitInterval)
   .option('--mask <image>', 'with --init: make what is white, keep the rest (strength: 1 by default)')

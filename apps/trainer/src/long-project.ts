@@ -14,7 +14,7 @@ export async function writeLongProject(out: string, steps: number): Promise<stri
   const file = join(out, 'project.yaml');
   await mkdir(out, { recursive: true });
   await writeAtomically(file, JSON.stringify({ ...source, models: { ...source.models, teacher } })); // JSON is YAML
-  await tinyLatents().save(join(out, 'latents.safetensors'));
+  await tinyLatents().save(join(out, 'latents'));
   return file;
 }
 

@@ -1,9 +1,12 @@
 import { dirname } from 'node:path';
 import { randomKey } from '@sd/core';
 import * as tf from '@tensorflow/tfjs-core';
+import { type Denoiser, NO_CLASS } from '../conditions/denoiser';
 import { checkWritable, writeAtomically } from '../files/atomic-file';
-import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { type DiffusionMetadata, loadDiffusionModel, loadFirstStage } from '../files/weights-file';
 import { imageGridPng } from '../report/image-grid';
+import { chosenClasses } from '../sampling/chosen-classes';
+import type { Guidance } from '../sampling/guidance';
 import { type InitImage, readInitLatents, readKnownLatents } from '../sampling/init-image';
 import type { Pipeline } from '../sampling/pipeline';
 import { PredictionStrip } from '../sampling/prediction-strip';
@@ -25,6 +28,12 @@ export type SampleCommandOptions = ProjectOptions & {
   readonly sigmas?: SigmaSpacing;
   readonly steps?: number;
   readonly eta?: number;
+  /** Classes of the samples, by number or name, separated by commas; for models of classes. */
+  readonly class?: string;
+  /** What the samples are led away from; nothing by default. */
+  readonly negative?: string;
+  /** w of classifier-free guidance. */
+  readonly guidance?: number;
   /** A picture to start from. */
   readonly init?: string;
   readonly strength?: number;
@@ -62,9 +71,10 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
     await checkWritable(dirname(output), 0);
     const weights = options.weights ?? modelWeights({ config, folder }, options.model);
     const firstStage = options.firstStage ?? firstStageWeights({ config, folder });
-    const { unet, metadata } = await loadDiffusionModel(weights);
-    const owned: { dispose(): void }[] = [unet];
+    const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+    const owned: { dispose(): void }[] = [denoiser];
     try {
+      const guidance = guidanceOf(denoiser, metadata, options, config.sampling.guidance);
       const scheduler = samplerScheduler(metadata.scheduler, { ...options, inpaints: mask !== undefined });
       // The project's eta is that of the model's own sampler; others have a default of their own.
       const eta =
@@ -84,6 +94,7 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
         key: randomKey(config.seed),
         interpolateTo: interpolateTo === undefined ? undefined : randomKey(interpolateTo),
         init: start,
+        guidance,
         onPredictions: strip && ((predictions) => strip.add(predictions)),
         label: `sample ${options.model}`,
         openProgress,
@@ -107,6 +118,7 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
         steps,
         seed: config.seed,
         backend: tf.getBackend(),
+        ...defined({ class: options.class, negative: options.negative, guidance: guidance?.scale }),
         ...defined({ sampler: options.sampler, sigmas: options.sigmas, eta, init, strength, mask, interpolateTo }),
       };
       await writeAtomically(`${stem}.json`, `${JSON.stringify(settings, null, 2)}\n`);
@@ -115,6 +127,34 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
       for (const one of owned) one.dispose();
     }
   });
+}
+
+/** @throws {UserError} where the model is not of what the options ask for. */
+function guidanceOf(
+  denoiser: Denoiser,
+  { condition }: DiffusionMetadata,
+  options: SampleCommandOptions,
+  byDefault: number,
+): Guidance | undefined {
+  if (!condition) {
+    const given = (['class', 'negative', 'guidance'] as const).find((name) => options[name] !== undefined);
+    if (given) throw new UserError(`--${given}: the model has no condition`);
+    return undefined;
+  }
+  const { classes } = condition;
+  const chosen =
+    options.class === undefined
+      ? Array.from({ length: classes }, (_, label) => label)
+      : chosenClasses('--class', options.class, condition);
+  const negative =
+    options.negative === undefined ? [NO_CLASS] : chosenClasses('--negative', options.negative, condition);
+  if (negative.length !== 1) throw new UserError('--negative: give one class');
+  return {
+    denoiser,
+    scale: options.guidance ?? byDefault,
+    condition: (first, count) => Array.from({ length: count }, (_, i) => chosen[(first + i) % chosen.length]),
+    uncondition: negative,
+  };
 }
 
 async function readInit(

@@ -33,6 +33,10 @@ async function trainModel(options: ModelOptions, distilled: boolean): Promise<vo
       throw new UserError(`there are no latents at ${folder.latents}: make them with \`sd encode\``);
     }
     const latents = await Latents.load(folder.latents);
-    sayResult(await runModel(context, options.model, latents), folder.stage(options.model));
+    try {
+      sayResult(await runModel(context, options.model, latents), folder.stage(options.model));
+    } finally {
+      await latents.close();
+    }
   });
 }

@@ -54,7 +54,7 @@ describe('a project', () => {
         betaEnd: 0.0195,
         predictionType: 'epsilon',
       },
-      sampling: { steps: 50, eta: 0, count: 16 },
+      sampling: { steps: 50, eta: 0, count: 16, guidance: 1 },
     });
     expect(models.teacher).toEqual({
       unet,
@@ -145,7 +145,7 @@ describe('a project', () => {
   test('suggests no name where none is near, but lists the valid ones', () => {
     expect(complaint({ ...project, sampling: { temperature: 1 } })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:
-        sampling: unknown key "temperature" (valid: steps, eta, count)"
+        sampling: unknown key "temperature" (valid: steps, eta, count, guidance)"
     `);
   });
 
@@ -218,7 +218,7 @@ describe('a model', () => {
     `);
     expect(withUNet({ numClasses: 10 })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:
-        models.teacher.unet: it needs a condition, but this command trains and samples unconditional models"
+        models.teacher.unet: it needs a condition: give the project a section condition, such as { kind: class, classes: 10 }"
     `);
   });
 

@@ -4,7 +4,7 @@ import {
   checkAutoencoderConfig,
   downsampleFactor,
 } from '@sd/autoencoder';
-import { SpectralDiffusionError } from '@sd/core';
+import { formatValue, SpectralDiffusionError } from '@sd/core';
 import {
   countParameters,
   UNET_CONFIG_FIELDS,
@@ -12,6 +12,7 @@ import {
   presets as unetPresets,
   type WaveletConfig,
 } from '@sd/unet';
+import { conditionProblem, isConditional } from '../conditions/denoiser';
 import type { Mistake } from './mistakes';
 import { withSuggestion } from './nearest';
 
@@ -36,7 +37,7 @@ const AUTOENCODER_KEYS = {
  */
 export function modelMistakes(project: unknown): Mistake[] {
   if (!isRecord(project)) return [];
-  const { models, firstStage, data } = project;
+  const { models, firstStage, data, condition } = project;
   const stage = isRecord(firstStage) ? resolveFirstStage(firstStage.model) : {};
   const latent = stage.config && isRecord(data) ? latentOf(stage.config, data) : {};
   return [
@@ -44,7 +45,7 @@ export function modelMistakes(project: unknown): Mistake[] {
     ...(isRecord(firstStage) ? batchMistakes(['firstStage'], firstStage) : []),
     ...(latent.mistakes ?? []),
     ...Object.entries(isRecord(models) ? models : {}).flatMap(([name, model]) =>
-      isRecord(model) && isRecord(models) ? oneModelMistakes(name, model, models, latent.shape) : [],
+      isRecord(model) && isRecord(models) ? oneModelMistakes(name, model, models, latent.shape, condition) : [],
     ),
   ];
 }
@@ -120,6 +121,7 @@ function oneModelMistakes(
   model: Readonly<Record<string, unknown>>,
   models: Readonly<Record<string, unknown>>,
   latent: LatentShape | undefined,
+  condition: unknown,
 ): Mistake[] {
   const { unet, distillation } = model;
   const path = ['models', name, 'unet'];
@@ -128,7 +130,7 @@ function oneModelMistakes(
   return [
     ...mistakes,
     ...batchMistakes(['models', name], model),
-    ...(config ? fitMistakes(path, config, latent) : []),
+    ...(config ? [...fitMistakes(path, config, latent), ...conditionMistakes(path, config, condition)] : []),
     ...(typeof teacher === 'string' ? teacherMistakes(name, teacher, Object.keys(models)) : []),
   ];
 }
@@ -145,11 +147,8 @@ function batchMistakes(
 }
 
 function fitMistakes(path: readonly string[], config: UNetConfig, latent: LatentShape | undefined): Mistake[] {
-  const { imageSize, inChannels, outChannels, useSpatialTransformer, numClasses, classEmbedding = 'none' } = config;
+  const { imageSize, inChannels, outChannels } = config;
   const messages: string[] = [];
-  if (useSpatialTransformer || numClasses !== undefined || classEmbedding !== 'none') {
-    messages.push('it needs a condition, but this command trains and samples unconditional models');
-  }
   if (outChannels !== inChannels) messages.push(`outChannels is ${outChannels}, but must be inChannels, ${inChannels}`);
   if (latent && (imageSize !== latent[0] || inChannels !== latent[1])) {
     const [size, channels] = latent;
@@ -158,6 +157,21 @@ function fitMistakes(path: readonly string[], config: UNetConfig, latent: Latent
     );
   }
   return messages.map((message) => ({ path, message }));
+}
+
+function conditionMistakes(path: readonly string[], config: UNetConfig, condition: unknown): Mistake[] {
+  if (!isConditional(config)) return [];
+  if (condition === undefined) {
+    return [
+      {
+        path,
+        message: 'it needs a condition: give the project a section condition, such as { kind: class, classes: 10 }',
+      },
+    ];
+  }
+  if (!isRecord(condition) || condition.kind !== 'class' || typeof condition.classes !== 'number') return [];
+  const problem = conditionProblem(config, condition.kind, condition.classes);
+  return problem ? [{ path, message: `it must be ${problem.expected}, got ${formatValue(problem.actual)}` }] : [];
 }
 
 function teacherMistakes(student: string, teacher: string, names: readonly string[]): Mistake[] {

@@ -13,9 +13,9 @@ export class RunFolder {
     return this.stage('first-stage');
   }
 
-  /** Encoded images. */
+  /** Folder of the encoded images. */
   get latents(): string {
-    return join(this.root, 'latents.safetensors');
+    return join(this.root, 'latents');
   }
 }
 

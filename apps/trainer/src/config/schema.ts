@@ -69,12 +69,31 @@ const firstStage = z.strictObject({
   /** Weights to use, or to start from when it is trained further: a file of `sd train-autoencoder`. */
   weights: z.string().optional(),
   ...training,
+  /** What latents are multiplied by for the diffusion; left out, 1 / the deviation of the first batch, as in LDM. */
+  scaleFactor: rate.optional(),
   klWeight: z.number().min(0).default(1e-6),
   /** Weight of the focal frequency loss, which keeps edges sharp without a perceptual network. */
   focalFrequencyWeight: z.number().min(0).default(0),
   /** A discriminator that is trained in the same steps, for sharp images. */
   adversarial: adversarial.optional(),
 });
+
+/** How often the condition of an example is left out, so that the model can be guided. */
+const dropout = z.number().min(0).max(1).default(0.1);
+
+/** What the images are made from. */
+const condition = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      kind: z.literal('class'),
+      /** Without the null class, which is one more. */
+      classes: positiveInteger,
+      dropout,
+    }),
+  ],
+  { error: 'expected "class"' },
+);
 
 const diffusion = z.strictObject({
   trainTimesteps: positiveInteger.default(1000),
@@ -110,6 +129,8 @@ const sampling = z.strictObject({
   steps: positiveInteger.default(50),
   eta: z.number().min(0).max(1).default(0),
   count: positiveInteger.default(16),
+  /** w of classifier-free guidance; 1 is the conditional prediction alone. */
+  guidance: z.number().min(0).default(1),
 });
 
 /** The name of a model is also that of its folder. */
@@ -125,6 +146,7 @@ export const projectSchema = z.strictObject({
   backend: z.enum(['auto', 'webgpu', 'cuda', 'wasm', 'cpu']).default('auto'),
   data,
   firstStage,
+  condition: condition.optional(),
   diffusion: diffusion.prefault({}),
   models: z.record(modelName, model),
   sampling: sampling.prefault({}),
@@ -134,6 +156,7 @@ export const projectSchema = z.strictObject({
 export type ProjectConfig = z.infer<typeof projectSchema>;
 export type DataConfig = ProjectConfig['data'];
 export type FirstStageConfig = ProjectConfig['firstStage'];
+export type ConditionConfig = NonNullable<ProjectConfig['condition']>;
 export type DiffusionConfig = ProjectConfig['diffusion'];
 export type ModelConfig = ProjectConfig['models'][string];
 export type TrainingConfig = Pick<ModelConfig, keyof typeof training>;

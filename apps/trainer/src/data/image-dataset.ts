@@ -1,3 +1,4 @@
+import type { RandomKey } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 
 /** Square RGB images of one size, addressed by index. */
@@ -7,6 +8,14 @@ export interface ImageDataset {
   readonly length: number;
   /** Height and width in pixels. */
   readonly size: number;
-  /** `[indices, size, size, 3]` in [-1, 1]. Owned by the caller. */
-  batch(indices: ArrayLike<number>): Promise<Tensor4D>;
+  /** A class for each image, where they have classes. */
+  readonly labels?: Int32Array | undefined;
+  readonly classNames?: readonly string[] | undefined;
+  /**
+   * `[indices, size, size, 3]` in [-1, 1]. Owned by the caller.
+   * @param key of random crops, where the dataset has them; without it they are at the center.
+   */
+  batch(indices: ArrayLike<number>, key?: RandomKey): Promise<Tensor4D>;
+  /** Begins to read what a later `batch` with the same arguments will ask for. */
+  prefetch?(indices: ArrayLike<number>, key?: RandomKey): void;
 }

@@ -1,112 +1,292 @@
 import { type Autoencoder, latentScaleFactor } from '@sd/autoencoder';
-import { float16View, toFloat32, writeSafetensors } from '@sd/checkpoint';
 import { ArgumentError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
-import { writeAtomically } from '../files/atomic-file';
-import { readCheckpointFile } from '../training/checkpoint';
 import { UserError } from '../user-error';
 import type { ImageDataset } from './image-dataset';
+import {
+  appendShard,
+  encodedLength,
+  type LatentIndex,
+  newLatentIndex,
+  type OpenShard,
+  openShard,
+  readLatentIndex,
+  readShard,
+  shardLength,
+  soundShards,
+  writeLatentIndex,
+} from './latent-shards';
 
 const ENCODE_BATCH = 64;
-const FORMAT = 'sd-latents-1';
+/** Bytes of float32 values that are held in memory rather than read from disk at every use. */
+const HELD_BYTES = 2 * 2 ** 30;
 
-/** Encoded images in memory: what the diffusion models are trained on. */
+/** What is known of latents beside their values. */
+export type LatentExtras = {
+  /** A class for each. */
+  readonly labels?: Int32Array | undefined;
+  readonly classNames?: readonly string[] | undefined;
+  /** Closes what `values` reads. */
+  readonly close?: (() => Promise<void>) | undefined;
+};
+
+/** Encoded images, in memory or, where they are many, on disk: what the diffusion models are trained on. */
 export class Latents {
+  readonly labels: Int32Array | undefined;
+  readonly classNames: readonly string[] | undefined;
+  /** Closes the files of latents that are read from disk. */
+  readonly close: () => Promise<void>;
+
   /**
-   * @param values `[length, height, width, channels]`, already multiplied by the scale factor.
+   * @param values `[length, height, width, channels]`, already multiplied by the scale factor; or how to read the values
+   * of one.
    * @param scaleFactor LDM's: divide a latent by it before it is decoded.
    */
   constructor(
-    readonly values: Float32Array,
+    readonly values: Float32Array | ((index: number) => Promise<Float32Array>),
     readonly shape: readonly [number, number, number, number],
     readonly scaleFactor: number,
     /** What was encoded, by which first stage. */
     readonly description: string,
-  ) {}
+    { labels, classNames, close }: LatentExtras = {},
+  ) {
+    this.close = close ?? (async () => {});
+    this.labels = labels;
+    this.classNames = classNames;
+  }
 
   get length(): number {
     return this.shape[0];
   }
 
   /** `[indices, height, width, channels]`. Owned by the caller. */
-  batch(indices: ArrayLike<number>): Tensor4D {
+  async batch(indices: ArrayLike<number>): Promise<Tensor4D> {
     const [length, height, width, channels] = this.shape;
     const size = height * width * channels;
-    const data = new Float32Array(indices.length * size);
     for (let i = 0; i < indices.length; i++) {
-      const index = indices[i];
-      if (!(index >= 0 && index < length)) {
-        throw new ArgumentError('Latents.batch', 'index', `an integer in [0, ${length})`, index);
-      }
-      data.set(this.values.subarray(index * size, (index + 1) * size), i * size);
+      if (indices[i] >= 0 && indices[i] < length) continue;
+      throw new ArgumentError('Latents.batch', 'index', `an integer in [0, ${length})`, indices[i]);
     }
+    const { values } = this;
+    const row = async (index: number) =>
+      typeof values === 'function' ? values(index) : values.subarray(index * size, (index + 1) * size);
+    const rows = await Promise.all(Array.from(indices, row));
+    const data = new Float32Array(indices.length * size);
+    for (const [i, one] of rows.entries()) data.set(one, i * size);
     return tf.tensor4d(data, [indices.length, height, width, channels]);
   }
 
-  /** Writes float16 values, atomically. @throws {UserError} */
-  async save(path: string): Promise<void> {
-    const tensors = new Map([['latents', float16View(this.values, this.shape)]]);
-    const metadata = { format: FORMAT, scaleFactor: String(this.scaleFactor), description: this.description };
-    await writeAtomically(path, writeSafetensors(tensors, metadata));
+  /** Writes latents that are in memory as float16, in shards, and an index with their hashes. @throws {UserError} */
+  async save(folder: string, shardBytes?: number): Promise<void> {
+    const { values, labels } = this;
+    if (typeof values === 'function') throw new ArgumentError('Latents.save', 'values', 'in memory', 'on disk');
+    let index = this.#index();
+    await writeLatentIndex(folder, index);
+    const length = shardLength(index.shape, shardBytes);
+    const size = values.length / this.length;
+    for (let first = 0; first < this.length; first += length) {
+      const last = Math.min(first + length, this.length);
+      const shard = { values: values.subarray(first * size, last * size), labels: labels?.subarray(first, last) };
+      index = await appendShard(folder, index, shard);
+    }
   }
 
-  /** @throws {UserError} when the file is missing, broken, or of another format. */
-  static async load(path: string): Promise<Latents> {
-    const { tensors, metadata } = await readCheckpointFile(path);
-    const view = tensors.get('latents');
-    const scaleFactor = Number(metadata.scaleFactor);
-    const isWhole = view?.shape.length === 4 && view.shape.every((size) => size > 0);
-    if (metadata.format !== FORMAT || !view || !isWhole || !(scaleFactor > 0 && scaleFactor < Infinity)) {
-      throw new UserError(`${path}: not a file of latents; make one with \`sd encode\``);
+  #index(): LatentIndex {
+    const { description, scaleFactor, shape, classNames } = this;
+    const names = classNames ? { classNames: [...classNames] } : {};
+    return newLatentIndex({ description, scaleFactor, shape: [...shape], identity: '', ...names });
+  }
+
+  /**
+   * Opens a folder of latents. Every file is read once and checked against its hash; where they are more than 2 GB of
+   * values, they are then read from disk at every use.
+   * @throws {UserError} when the folder is missing, unfinished, broken, or of another format.
+   */
+  static async load(folder: string, heldBytes = HELD_BYTES): Promise<Latents> {
+    const index = await readLatentIndex(folder);
+    if (!index) throw new UserError(`there are no latents at ${folder}: make them with \`sd encode\``);
+    const encoded = encodedLength(index);
+    const [length] = index.shape;
+    if (encoded !== length) {
+      throw new UserError(`${folder} holds ${encoded} latents of ${length}: \`sd encode\` goes on from there`);
     }
-    const shape = view.shape as unknown as readonly [number, number, number, number];
-    return new Latents(toFloat32(view), shape, scaleFactor, metadata.description ?? '');
+    const size = index.shape.slice(1).reduce((a, b) => a * b);
+    const held = 4 * length * size <= heldBytes;
+    const { values, labels, close } = held ? await readAll(folder, index, size) : await openAll(folder, index);
+    const { shape, scaleFactor, description, classNames } = index;
+    return new Latents(values, shape, scaleFactor, description, { labels, classNames, close });
   }
 }
 
+async function readAll(folder: string, index: LatentIndex, size: number) {
+  const values = new Float32Array(index.shape[0] * size);
+  const labels: Int32Array[] = [];
+  let first = 0;
+  for (const shard of index.shards.keys()) {
+    const read = await readShard(folder, index, shard);
+    values.set(read.values, first * size);
+    if (read.labels) labels.push(read.labels);
+    first += index.shards[shard].length;
+  }
+  return { values, labels: joinedLabels(labels), close: undefined };
+}
+
+async function openAll(folder: string, index: LatentIndex) {
+  const shards: OpenShard[] = [];
+  try {
+    for (const shard of index.shards.keys()) shards.push(await openShard(folder, index, shard));
+  } catch (error) {
+    for (const shard of shards) await shard.close();
+    throw error;
+  }
+  const length = index.shards[0].length; // of all but the last
+  const values = (row: number) => shards[Math.floor(row / length)].row(row % length);
+  const close = async () => {
+    for (const shard of shards) await shard.close();
+  };
+  return { values, labels: joinedLabels(shards.flatMap(({ labels }) => (labels ? [labels] : []))), close };
+}
+
+function joinedLabels(parts: readonly Int32Array[]): Int32Array | undefined {
+  return parts.length === 0 ? undefined : Int32Array.from(parts.flatMap((part) => [...part]));
+}
+
+export type EncodeOptions = {
+  /** 1 / std of the first batch, as in LDM, unless it is given: a model that is already trained must see its own scale. */
+  readonly scaleFactor?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 /**
- * Encodes a dataset: the posterior's mean of a KL first stage, the latent before quantization of a VQ one.
- * @param options.scaleFactor 1 / std of the first batch, as in LDM, unless it is given: a model that is already
- * trained must see latents of its own scale. @throws the signal's reason when it is aborted.
+ * Encodes a dataset into memory: the posterior's mean of a KL first stage, the latent before quantization of a VQ one.
+ * @throws the signal's reason when it is aborted.
  */
 export async function encodeDataset(
   autoencoder: Autoencoder,
   dataset: ImageDataset,
   openProgress: OpenProgress,
-  options: { readonly scaleFactor?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+  options: EncodeOptions = {},
 ): Promise<Latents> {
+  const encoded: Float32Array[] = [];
+  const { shape, scaleFactor } = await encodeFrom(autoencoder, dataset, openProgress, 0, options, async (values) => {
+    encoded.push(values);
+  });
+  const values = new Float32Array(shape.reduce((a, b) => a * b));
+  let at = 0;
+  for (const part of encoded) {
+    values.set(part, at);
+    at += part.length;
+  }
+  const { description, labels, classNames } = dataset;
+  return new Latents(values, shape, scaleFactor, description, { labels, classNames });
+}
+
+/**
+ * Encodes a dataset into a folder, shard by shard, going on where it was stopped.
+ * @param options.identity of all that the latents depend on: a folder of another one is begun anew.
+ * @throws the signal's reason when it is aborted; what is complete by then stays. @throws {UserError}
+ */
+export async function encodeIntoFolder(
+  autoencoder: Autoencoder,
+  dataset: ImageDataset,
+  openProgress: OpenProgress,
+  options: EncodeOptions & {
+    readonly folder: string;
+    readonly identity: string;
+    /** Of one file. */
+    readonly shardBytes?: number;
+    readonly report?: (line: string) => void;
+  },
+): Promise<Latents> {
+  const { folder, identity, shardBytes, report = () => {} } = options;
+  const found = await readLatentIndex(folder);
+  const same = found?.identity === identity && found.shape[0] === dataset.length;
+  if (found && !same) report(`${folder} holds latents of something else: encoding anew`);
+  let index = same ? await soundShards(folder, found, report) : undefined;
+  const first = index ? encodedLength(index) : 0;
+  if (index && first > 0) report(`${first} of ${dataset.length} images are encoded already`);
+  if (!index || first < dataset.length) {
+    const { labels, classNames, description } = dataset;
+    const scaleFactor = index && first > 0 ? index.scaleFactor : options.scaleFactor;
+    let waiting: Float32Array[] = [];
+    let done = first;
+    await encodeFrom(autoencoder, dataset, openProgress, first, { ...options, scaleFactor }, async (values, state) => {
+      const names = classNames ? { classNames: [...classNames] } : {};
+      index ??= newLatentIndex({ description, identity, ...state, ...names });
+      waiting.push(values);
+      const size = state.shape.slice(1).reduce((a, b) => a * b);
+      const shard = shardLength(state.shape, shardBytes);
+      for (;;) {
+        const rows = waiting.reduce((sum, part) => sum + part.length, 0) / size;
+        const last = done + rows === dataset.length;
+        if (rows === 0 || (rows < shard && !last)) return;
+        const all = concatenated(waiting);
+        const taken = Math.min(shard, rows);
+        index = await appendShard(folder, index, {
+          values: all.subarray(0, taken * size),
+          labels: labels?.subarray(done, done + taken),
+        });
+        done += taken;
+        waiting = [all.slice(taken * size)];
+      }
+    });
+  }
+  return Latents.load(folder);
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+type Encoding = { readonly shape: [number, number, number, number]; readonly scaleFactor: number };
+
+/** Encodes from an image on; every batch is handed on, scaled. */
+async function encodeFrom(
+  autoencoder: Autoencoder,
+  dataset: ImageDataset,
+  openProgress: OpenProgress,
+  from: number,
+  options: EncodeOptions,
+  take: (values: Float32Array, encoding: Encoding) => Promise<void>,
+): Promise<Encoding> {
   const { signal } = options;
   const progress = openProgress('encode', dataset.length, 'image');
-  let values: Float32Array | undefined;
-  let shape: readonly [number, number, number, number] | undefined;
-  let { scaleFactor } = options;
+  let encoding: Encoding | undefined;
   try {
-    for (let first = 0; first < dataset.length; first += ENCODE_BATCH) {
+    for (let first = from; first < dataset.length; first += ENCODE_BATCH) {
       signal?.throwIfAborted();
-      const count = Math.min(ENCODE_BATCH, dataset.length - first);
-      const images = await dataset.batch(Int32Array.from({ length: count }, (_, i) => first + i));
+      const batch = (start: number) =>
+        Int32Array.from({ length: Math.min(ENCODE_BATCH, dataset.length - start) }, (_, i) => start + i);
+      const next = first + ENCODE_BATCH;
+      if (next < dataset.length) dataset.prefetch?.(batch(next));
+      const images = await dataset.batch(batch(first));
       const z = encodeMean(autoencoder, images);
       images.dispose();
-      scaleFactor ??= await latentScaleFactor(z);
       const [, height, width, channels] = z.shape;
-      const size = height * width * channels;
-      shape ??= [dataset.length, height, width, channels];
-      values ??= new Float32Array(dataset.length * size);
-      const data = await z.data();
+      encoding ??= {
+        scaleFactor: options.scaleFactor ?? (await latentScaleFactor(z)),
+        shape: [dataset.length, height, width, channels],
+      };
+      const values = Float32Array.from(await z.data());
       z.dispose();
-      for (let i = 0; i < data.length; i++) values[first * size + i] = data[i] * scaleFactor;
-      progress.update(first + count);
+      for (let i = 0; i < values.length; i++) values[i] *= encoding.scaleFactor;
+      await take(values, encoding);
+      progress.update(Math.min(next, dataset.length));
       await new Promise(setImmediate);
     }
   } finally {
     progress.stop();
   }
-  if (!values || !shape || scaleFactor === undefined) {
-    throw new ArgumentError('encodeDataset', 'dataset', 'at least one image', dataset.length);
-  }
-  return new Latents(values, shape, scaleFactor, dataset.description);
+  if (!encoding) throw new ArgumentError('encodeDataset', 'dataset', 'at least one image', dataset.length);
+  return encoding;
 }
 
 /** The latent of images, without noise and unscaled. @param images borrowed. @returns owned by the caller. */

@@ -4,13 +4,17 @@ import type { ImageDataset } from './image-dataset';
 
 /** A dataset and, after it, every image of it mirrored left to right. */
 export function withMirrored(dataset: ImageDataset): ImageDataset {
-  const { length, size } = dataset;
+  const { length, size, labels, classNames } = dataset;
+  const originals = (indices: ArrayLike<number>) => Array.from(indices, (index) => index % length);
   return {
     description: `${dataset.description}, and mirrored`,
     length: 2 * length,
     size,
-    async batch(indices) {
-      const images = await dataset.batch(Array.from(indices, (index) => index % length));
+    labels: labels && Int32Array.from({ length: 2 * length }, (_, i) => labels[i % length]),
+    classNames,
+    prefetch: (indices, key) => dataset.prefetch?.(originals(indices), key),
+    async batch(indices, key) {
+      const images = await dataset.batch(originals(indices), key);
       const mirrored = tf.tidy(() => {
         const flags = Array.from(indices, (index) => index >= length);
         const flag = tf.reshape(tf.tensor1d(flags, 'bool'), [flags.length, 1, 1, 1]);

@@ -45,7 +45,7 @@ export async function gateCurves(
   key: RandomKey,
   { images, times }: { readonly images: number; readonly times: readonly number[] },
 ): Promise<GateCurve[]> {
-  const x0 = latents.batch(Int32Array.from({ length: images }, (_, i) => i));
+  const x0 = await latents.batch(Int32Array.from({ length: images }, (_, i) => i));
   const curves = new Map<string, GateCurve>();
   for (const t of times) {
     const gates = tf.tidy(() => {

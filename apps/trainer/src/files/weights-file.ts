@@ -4,6 +4,7 @@ import { SpectralDiffusionError } from '@sd/core';
 import { type Module, withoutPrefix, withPrefix } from '@sd/nn';
 import { schedulerFromConfig } from '@sd/schedulers';
 import { countParameters, UNet, type UNetConfig } from '@sd/unet';
+import { Denoiser } from '../conditions/denoiser';
 import { readCheckpointFile } from '../training/checkpoint';
 import { UserError } from '../user-error';
 import { writeAtomically } from './atomic-file';
@@ -11,15 +12,27 @@ import { writeAtomically } from './atomic-file';
 /** Names in LDM's checkpoints begin with these. */
 const FIRST_STAGE_PREFIX = 'first_stage_model.';
 const UNET_PREFIX = 'model.diffusion_model.';
+const CLASSES_PREFIX = 'cond_stage_model.';
 
 /** What a diffusion model's file calls itself. */
 export const DIFFUSION_FORMAT = 'sd-diffusion-1';
 
 export type Precision = 'float32' | 'float16';
 
+/** What a model makes images of. */
+export type ModelCondition = {
+  readonly kind: 'class';
+  /** Without the null class. */
+  readonly classes: number;
+  /** By class, where the data has names for them. */
+  readonly classNames?: readonly string[];
+};
+
 /** What a diffusion model's file says beside its weights. */
 export type DiffusionMetadata = {
   readonly unet: UNetConfig;
+  /** Left out for an unconditional model. */
+  readonly condition?: ModelCondition;
   /** A diffusers scheduler_config.json object. */
   readonly scheduler: Readonly<Record<string, unknown>>;
   /** The latents that the model makes are divided by it before they are decoded. */
@@ -46,27 +59,46 @@ export async function loadFirstStage(path: string): Promise<Autoencoder> {
   });
 }
 
-/** Writes a diffusion model with all that sampling needs, under LDM's names. @throws {UserError} */
+/**
+ * Writes a diffusion model with all that sampling needs, under LDM's names.
+ * @param model with what embeds its classes, or a UNet alone. @throws {UserError}
+ */
 export async function saveDiffusionModel(
   path: string,
-  unet: UNet,
+  model: Denoiser | UNet,
   metadata: DiffusionMetadata,
   precision: Precision,
 ): Promise<void> {
-  await saveModule(path, unet, UNET_PREFIX, precision, {
+  const { unet, classEmbedder } = model instanceof UNet ? { unet: model, classEmbedder: undefined } : model;
+  const state = withPrefix(await unet.stateDict(), UNET_PREFIX);
+  const classes = classEmbedder ? withPrefix(await classEmbedder.stateDict(), CLASSES_PREFIX) : [];
+  await saveTensors(path, new Map([...state, ...classes]), precision, {
     format: DIFFUSION_FORMAT,
     config: JSON.stringify(metadata),
   });
 }
 
-/** @throws {UserError} when the file is missing, broken or no diffusion model. */
-export async function loadDiffusionModel(path: string): Promise<{ unet: UNet; metadata: DiffusionMetadata }> {
+/**
+ * @returns the UNet, and the denoiser that has it and all else that the model needs; disposing of that frees both.
+ * @throws {UserError} when the file is missing, broken or no diffusion model.
+ */
+export async function loadDiffusionModel(
+  path: string,
+): Promise<{ unet: UNet; denoiser: Denoiser; metadata: DiffusionMetadata }> {
   const { tensors, metadata } = await readCheckpointFile(path);
   const parsed = readDiffusionMetadata(path, metadata);
   return built(path, () => {
-    const unet = new UNet(parsed.unet);
-    unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));
-    return { unet, metadata: parsed };
+    const { kind, classes } = parsed.condition ?? { kind: 'none', classes: 0 };
+    const denoiser = new Denoiser(parsed.unet, kind, classes);
+    const { unet, classEmbedder } = denoiser;
+    try {
+      unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));
+      classEmbedder?.loadStateDict(withoutPrefix(tensors, CLASSES_PREFIX));
+    } catch (error) {
+      denoiser.dispose();
+      throw error;
+    }
+    return { unet, denoiser, metadata: parsed };
   });
 }
 
@@ -91,7 +123,15 @@ async function saveModule(
   precision: Precision,
   metadata: Record<string, string>,
 ): Promise<void> {
-  const state = withPrefix(await module.stateDict(), prefix);
+  await saveTensors(path, withPrefix(await module.stateDict(), prefix), precision, metadata);
+}
+
+async function saveTensors(
+  path: string,
+  state: StateDict,
+  precision: Precision,
+  metadata: Record<string, string>,
+): Promise<void> {
   await writeAtomically(path, writeSafetensors(new Map(inPrecision(state, precision)), metadata));
 }
 

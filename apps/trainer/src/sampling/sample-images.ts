@@ -5,6 +5,7 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
 import { decodeLatents } from '../data/latents';
+import { type Guidance, guidedModel } from './guidance';
 import type { InitImage } from './init-image';
 import { interpolatedDraws, seededDraws } from './noise-draws';
 import type { Pipeline } from './pipeline';
@@ -24,6 +25,8 @@ export type SampleOptions = {
   readonly interpolateTo?: RandomKey | undefined;
   /** Starts from an image, or keeps a part of it. Borrowed. */
   readonly init?: InitImage | undefined;
+  /** What the samples are of, for a model that has a condition. */
+  readonly guidance?: Guidance | undefined;
   /** Sees what the model predicts at every step. */
   readonly onPredictions?: ((predictions: Predictions) => void) | undefined;
   readonly label?: string;
@@ -51,7 +54,7 @@ export async function sampleLatents(
   options: SampleOptions,
 ): Promise<Tensor4D> {
   const { count, steps, eta, key, batchSize = 64, from = 0, label = 'sample', openProgress, signal } = options;
-  const { interpolateTo, init, onPredictions } = options;
+  const { interpolateTo, init, guidance, onPredictions } = options;
   const { imageSize, inChannels } = unet.config;
   if (interpolateTo !== undefined) checkInteger('sampleLatents', 'count', count, 2);
   if (init?.strength === 0) return tf.tile(init.latents, [count, 1, 1, 1]);
@@ -68,11 +71,12 @@ export async function sampleLatents(
       const size = Math.min(batchSize, count - first);
       const draw = (name: 'start' | number) => draws(name, from + first, size, [imageSize, imageSize, inChannels]);
       const image = init && tf.tile(init.latents, [size, 1, 1, 1]);
+      const guided = guidance && guidedModel(guidance, from + first, size);
       let x: Tensor4D | undefined;
       try {
         x = startOf(scheduler, steps, start, draw('start'), image);
         parts.push(
-          await scheduler.sample((input, t) => unet.forward(input, t), x, {
+          await scheduler.sample(guided?.model ?? ((input, t) => unet.forward(input, t)), x, {
             ...run,
             start,
             noise: draw,
@@ -94,6 +98,7 @@ export async function sampleLatents(
         );
       } finally {
         tf.dispose([x, image]);
+        guided?.dispose();
       }
     }
     return tf.concat(parts, 0);

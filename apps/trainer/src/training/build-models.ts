@@ -5,9 +5,10 @@ import {
   createAutoencoder,
 } from '@sd/autoencoder';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
-import { UNet, type UNetConfig, presets as unetPresets } from '@sd/unet';
+import { type UNetConfig, presets as unetPresets } from '@sd/unet';
+import { Denoiser, isConditional } from '../conditions/denoiser';
 import { withSuggestion } from '../config/nearest';
-import type { DiffusionConfig } from '../config/schema';
+import type { DiffusionConfig, ProjectConfig } from '../config/schema';
 import { UserError } from '../user-error';
 
 /** The autoencoder of a preset's name or of a configuration. @throws {UserError} that names what is wrong. */
@@ -16,9 +17,13 @@ export function buildAutoencoder(model: string | Readonly<Record<string, unknown
   return explained('firstStage.model', () => createAutoencoder(config));
 }
 
-/** The UNet of a preset's name or of a configuration. @throws {UserError} that names what is wrong. */
-export function buildUNet(where: string, model: string | Readonly<Record<string, unknown>>): UNet {
-  return explained(where, () => new UNet(named(where, model, unetPresets as Readonly<Record<string, UNetConfig>>)));
+/** The denoiser of one of a project's models. @throws {UserError} that names what is wrong. */
+export function buildDenoiser({ models, condition }: ProjectConfig, name: string): Denoiser {
+  const where = `models.${name}.unet`;
+  const unet = named(where, models[name].unet, unetPresets as Readonly<Record<string, UNetConfig>>);
+  return explained(where, () =>
+    condition && isConditional(unet) ? new Denoiser(unet, condition.kind, condition.classes) : new Denoiser(unet),
+  );
 }
 
 /** The diffusion process as diffusers writes it into scheduler_config.json, with LDM's conventions for DDIM. */

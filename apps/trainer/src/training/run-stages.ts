@@ -6,6 +6,7 @@ import { foldIn, type RandomKey, randomKey } from '@sd/core';
 import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
 import { featureShapes, type UNet } from '@sd/unet';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Denoiser } from '../conditions/denoiser';
 import { withSuggestion } from '../config/nearest';
 import type { RunFolder } from '../config/run-folder';
 import type { ModelConfig, ProjectConfig } from '../config/schema';
@@ -13,6 +14,7 @@ import type { OpenProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import type { Latents } from '../data/latents';
 import {
+  type DiffusionMetadata,
   loadDiffusionModel,
   loadFirstStage,
   type Precision,
@@ -20,7 +22,7 @@ import {
   saveFirstStage,
 } from '../files/weights-file';
 import { UserError } from '../user-error';
-import { buildAutoencoder, buildScheduler, buildUNet, schedulerConfig } from './build-models';
+import { buildAutoencoder, buildDenoiser, buildScheduler, schedulerConfig } from './build-models';
 import { DiffusionTask, type Teaching } from './diffusion-task';
 import { FirstStageTask } from './first-stage-task';
 import { type TrainLoopResult, trainLoop } from './train-loop';
@@ -92,27 +94,35 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   const { config, folder } = context;
   const model = modelConfig(config, name);
   const { diffusion } = config;
-  const unet = buildUNet(`models.${name}.unet`, model.unet);
+  const denoiser = buildDenoiser(config, name);
+  const { unet } = denoiser;
   checkLatentShape(name, unet, latents);
+  checkLabels(name, denoiser, latents);
   const scheduler = buildScheduler(diffusion);
   const teaching = model.distillation ? await openTeaching(context, model, unet, latents) : undefined;
   // Students of one project see the same examples, times and noise: the key does not depend on the name.
   const key = foldIn(randomKey(config.seed), 'diffusion');
   const task = new DiffusionTask({
     name,
-    unet,
+    denoiser,
     scheduler,
     diffusion,
     latents,
     model,
+    ...(config.condition ? { conditionDropout: config.condition.dropout } : {}),
     key,
     ...(teaching ? { teaching } : {}),
   });
   const stage = folder.stage(name);
   try {
     const result = await trainLoop(task, { ...context, training: model, folder: stage, key });
-    const metadata = { unet: unet.config, scheduler: schedulerConfig(diffusion), scaleFactor: latents.scaleFactor };
-    if (!result.interrupted) await saveDiffusionModel(stage.weights, unet, metadata, context.precision);
+    const metadata: DiffusionMetadata = {
+      unet: unet.config,
+      ...modelCondition(denoiser, latents),
+      scheduler: schedulerConfig(diffusion),
+      scaleFactor: latents.scaleFactor,
+    };
+    if (!result.interrupted) await saveDiffusionModel(stage.weights, denoiser, metadata, context.precision);
     return result;
   } finally {
     task.dispose();
@@ -132,12 +142,13 @@ export function modelWeights({ config, folder }: Pick<StageContext, 'config' | '
   return modelConfig(config, name).weights ?? folder.stage(name).weights;
 }
 
-/** The scale factor of the latents that the finished models of a configuration were trained on, where it names one. */
+/** The scale factor that a configuration names, or of the latents that its finished models were trained on. */
 export async function givenScaleFactor(config: ProjectConfig): Promise<number | undefined> {
+  if (config.firstStage.scaleFactor !== undefined) return config.firstStage.scaleFactor;
   const weights = Object.values(config.models).find((model) => model.weights !== undefined)?.weights;
   if (weights === undefined) return undefined;
-  const { unet, metadata } = await loadDiffusionModel(weights);
-  unet.dispose();
+  const { denoiser, metadata } = await loadDiffusionModel(weights);
+  denoiser.dispose();
   return metadata.scaleFactor;
 }
 
@@ -153,7 +164,7 @@ async function openTeaching(
   if (!existsSync(weights)) {
     throw new UserError(`there is no teacher at ${weights}: train it with \`sd train --model ${name}\``);
   }
-  const { unet: teacher, metadata } = await loadDiffusionModel(weights);
+  const { unet: teacher, denoiser, metadata } = await loadDiffusionModel(weights);
   const wanted = schedulerConfig(context.config.diffusion).prediction_type;
   if (metadata.scheduler.prediction_type !== wanted) {
     throw new UserError(
@@ -174,7 +185,7 @@ async function openTeaching(
     throw new UserError(`teacher ${name} takes ${teacher.config.inChannels} channels, the student ${inChannels}`);
   }
   return {
-    teacher: (x, t) => teacher.forwardWithFeatures(x, t),
+    teacher: (x, t, condition) => denoiser.forwardWithFeatures(x, t, condition),
     distillation: new SpectrumAwareDistillation({ pairs, lambdaSpatial, lambdaFrequency, alpha }),
     identity: {
       name,
@@ -185,7 +196,7 @@ async function openTeaching(
       alpha,
       features,
     },
-    dispose: () => teacher.dispose(),
+    dispose: () => denoiser.dispose(),
   };
 }
 
@@ -194,6 +205,24 @@ export async function digest(path: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(path))
     .digest('hex');
+}
+
+function modelCondition({ kind, classes }: Denoiser, { classNames }: Latents): Pick<DiffusionMetadata, 'condition'> {
+  return kind === 'class' ? { condition: { kind, classes, ...(classNames ? { classNames } : {}) } } : {};
+}
+
+/** @throws {UserError} where a model of classes meets latents that have none, or others. */
+function checkLabels(name: string, { kind, classes }: Denoiser, { labels }: Latents): void {
+  if (kind !== 'class') return;
+  if (!labels) {
+    throw new UserError(
+      `models.${name} is of classes, but the latents have none: give data of classes and encode again`,
+    );
+  }
+  const unknown = labels.find((label) => label >= classes);
+  if (unknown !== undefined) {
+    throw new UserError(`config: condition.classes is ${classes}, but the data has a class ${unknown}`);
+  }
 }
 
 function checkLatentShape(name: string, unet: UNet, latents: Latents): void {
