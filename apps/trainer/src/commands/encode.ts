@@ -21,6 +21,7 @@ export async function encode(options: ProjectOptions): Promise<void> {
       report: say,
     });
     autoencoder.dispose();
+    await dataset.close?.();
     const [, height, width, channels] = latents.shape;
     say(
       `${latents.length} latents of ${height}x${width}x${channels}, scale factor ${latents.scaleFactor.toFixed(4)}; ${folder.latents}`,

@@ -10,6 +10,10 @@ export async function trainAutoencoder(options: ProjectOptions): Promise<void> {
     refuseToOverwrite(folder.firstStage, options);
     const dataset = await openDataset(config.data, config.seed, openProgress, say, signal);
     say(dataset.description);
-    sayResult(await runFirstStage(context, dataset), folder.firstStage);
+    try {
+      sayResult(await runFirstStage(context, dataset), folder.firstStage);
+    } finally {
+      await dataset.close?.();
+    }
   });
 }

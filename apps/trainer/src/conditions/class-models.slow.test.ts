@@ -100,8 +100,12 @@ describeBackends(['wasm'], () => {
 
   test('are refused where the data has no classes, or more', async () => {
     const context = tinyContext(classProject(join(folder, 'refused')));
-    await expect(runModel(context, 'teacher', tinyLatents())).rejects.toThrowErrorMatchingInlineSnapshot(`[UserError: models.teacher is of classes, but the latents have none: give data of classes and encode again]`);
+    await expect(runModel(context, 'teacher', tinyLatents())).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UserError: models.teacher is of classes, but the latents have none: give data of classes and encode again]`,
+    );
     const more = classLatents(Int32Array.from({ length: 10 }, (_, i) => i));
-    await expect(runModel(context, 'teacher', more)).rejects.toThrowErrorMatchingInlineSnapshot(`[UserError: config: condition.classes is 2, but the data has a class 2]`);
+    await expect(runModel(context, 'teacher', more)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[UserError: config: condition.classes is 2, but the data has a class 2]`,
+    );
   });
 });

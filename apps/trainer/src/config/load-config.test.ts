@@ -125,11 +125,12 @@ describe('a project', () => {
     `);
     expect(complaint({ ...project, data: 'photographs' })).toMatchInlineSnapshot(`
       "config: project.yaml has a mistake:
-        data: expected "dead-leaves" or "folder""
+        data: expected one of "dead-leaves", "folder", "class-folder", "tar", "lmdb", "webdataset", "coco", "parquet""
     `);
     expect(complaint({ ...project, data: { source: 'folde' } })).toMatchInlineSnapshot(`
-      "config: project.yaml has a mistake:
-        data.source: expected "dead-leaves" or "folder""
+      "config: project.yaml has 2 mistakes:
+        data.source: expected one of "dead-leaves", "folder", "class-folder", "tar", "lmdb", "webdataset", "coco", "parquet"
+        models.teacher.unet: it is for 8x8x8, but the first stage makes latents of 16x16x8"
     `);
     expect(complaint({ ...project, models: { teacher: 5, sd: { unet: 5, ...training } } })).toMatchInlineSnapshot(`
       "config: project.yaml has 2 mistakes:

@@ -4,7 +4,7 @@ import { type Document, parseDocument } from 'yaml';
 import { UserError } from '../user-error';
 import { formatMistake, schemaMistakes } from './mistakes';
 import { modelMistakes } from './model-mistakes';
-import { type ProjectConfig, projectSchema } from './schema';
+import { type DataConfig, type ProjectConfig, projectSchema } from './schema';
 
 /**
  * Reads and validates a project's YAML file. Paths in it are relative to the file.
@@ -49,12 +49,18 @@ function withAbsolutePaths(config: ProjectConfig, folder: string): ProjectConfig
   return {
     ...config,
     out: absolute(config.out),
-    data: config.data.source === 'folder' ? { ...config.data, path: absolute(config.data.path) } : config.data,
+    data: absoluteData(config.data, absolute),
     firstStage: { ...config.firstStage, ...weights(config.firstStage.weights) },
     models: Object.fromEntries(
       Object.entries(config.models).map(([name, model]) => [name, { ...model, ...weights(model.weights) }]),
     ),
   };
+}
+
+function absoluteData(data: DataConfig, absolute: (path: string) => string): DataConfig {
+  if (data.source === 'dead-leaves') return data;
+  const path = absolute(data.path);
+  return data.source === 'coco' ? { ...data, path, captions: absolute(data.captions) } : { ...data, path };
 }
 
 function readFailure(error: NodeJS.ErrnoException): string {

@@ -41,6 +41,7 @@ export function modelMistakes(project: unknown): Mistake[] {
   const stage = isRecord(firstStage) ? resolveFirstStage(firstStage.model) : {};
   const latent = stage.config && isRecord(data) ? latentOf(stage.config, data) : {};
   return [
+    ...(isRecord(data) ? dataMistakes(data) : []),
     ...(stage.mistakes ?? []),
     ...(isRecord(firstStage) ? batchMistakes(['firstStage'], firstStage) : []),
     ...(latent.mistakes ?? []),
@@ -106,7 +107,7 @@ function latentOf(
   config: AutoencoderConfig,
   { source, size: given }: Readonly<Record<string, unknown>>,
 ): { readonly shape?: LatentShape; readonly mistakes?: readonly Mistake[] } {
-  const size = given ?? (source === 'folder' ? 64 : 32);
+  const size = given ?? (source === 'dead-leaves' ? 32 : 64);
   if (typeof size !== 'number') return {};
   const factor = downsampleFactor(config);
   if (size % factor !== 0) {
@@ -133,6 +134,12 @@ function oneModelMistakes(
     ...(config ? [...fitMistakes(path, config, latent), ...conditionMistakes(path, config, condition)] : []),
     ...(typeof teacher === 'string' ? teacherMistakes(name, teacher, Object.keys(models)) : []),
   ];
+}
+
+function dataMistakes({ size = 64, resize }: Readonly<Record<string, unknown>>): Mistake[] {
+  if (typeof size !== 'number' || typeof resize !== 'number' || resize >= size) return [];
+  const message = `${resize} is smaller than the size, ${size}, that is cut from the picture`;
+  return [{ path: ['data', 'resize'], message }];
 }
 
 function batchMistakes(

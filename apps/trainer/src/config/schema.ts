@@ -8,6 +8,22 @@ const nameOrConfig = z.union([z.string(), z.record(z.string(), z.unknown())], {
   error: ({ input }) => `${input === undefined ? 'missing, ' : ''}expected a preset's name or a configuration`,
 });
 
+/** Every place that images come from. */
+const SOURCES = ['dead-leaves', 'folder', 'class-folder', 'tar', 'lmdb', 'webdataset', 'coco', 'parquet'] as const;
+
+/** What every source of pictures takes. */
+const pictures = {
+  path: z.string().min(1),
+  /** Pixels: height and width of what is cut from each picture. */
+  size: positiveInteger.min(8).default(64),
+  /** What the shorter side is scaled to first; `size` where it is left out, nothing with false. */
+  resize: z.union([positiveInteger, z.literal(false)], { error: 'expected pixels, or false' }).optional(),
+  /** Where the square is cut; at random only for the first stage's training. */
+  crop: z.enum(['center', 'random']).default('center'),
+  /** Also use every picture mirrored. */
+  flip: z.boolean().default(true),
+};
+
 /** Where the images come from. */
 const data = z.discriminatedUnion(
   'source',
@@ -19,16 +35,31 @@ const data = z.discriminatedUnion(
       /** How many different images. */
       count: positiveInteger.default(4096),
     }),
+    /** A folder of pictures; subfolders are searched. */
+    z.strictObject({ source: z.literal('folder'), ...pictures }),
+    /** A folder with a folder of pictures for each class. */
+    z.strictObject({ source: z.literal('class-folder'), ...pictures }),
+    /** A tar, or a folder of tars, that may hold a tar or a folder for each class: ImageNet. */
+    z.strictObject({ source: z.literal('tar'), ...pictures }),
+    /** A database of encoded pictures: LSUN. */
+    z.strictObject({ source: z.literal('lmdb'), ...pictures }),
+    /** Shards of samples with captions, as img2dataset writes them. */
+    z.strictObject({ source: z.literal('webdataset'), ...pictures }),
     z.strictObject({
-      source: z.literal('folder'),
-      /** A folder of pictures; subfolders are searched. */
-      path: z.string().min(1),
-      size: positiveInteger.min(8).default(64),
-      /** Also use every picture mirrored. */
-      flip: z.boolean().default(true),
+      source: z.literal('coco'),
+      ...pictures,
+      /** captions_train2017.json or the like. */
+      captions: z.string().min(1),
+    }),
+    z.strictObject({
+      source: z.literal('parquet'),
+      ...pictures,
+      imageColumn: z.string().min(1).optional(),
+      labelColumn: z.string().min(1).optional(),
+      captionColumn: z.string().min(1).optional(),
     }),
   ],
-  { error: 'expected "dead-leaves" or "folder"' },
+  { error: `expected one of ${SOURCES.map((name) => `"${name}"`).join(', ')}` },
 );
 
 /** What every training loop takes. */

@@ -22,3 +22,26 @@ test('a batch may be larger than the set', () => {
   expect(batch.filter((i) => i === 0).length).toBeGreaterThanOrEqual(2);
   expect(batch.filter((i) => i === 1).length).toBeGreaterThanOrEqual(2);
 });
+
+test('with groups, an epoch mixes sixteen of them at a time, and has every example once', () => {
+  const groups = Array.from({ length: 40 }, (_, i) => 3 + (i % 4));
+  const length = groups.reduce((a, b) => a + b);
+  const groupOf = groups.flatMap((size, group) => new Array<number>(size).fill(group));
+  const order = new BatchOrder(randomKey(1), length, length, groups);
+  const [first, second] = [[...order.indices(0)], [...order.indices(1)]];
+  for (const epoch of [first, second]) expect([...epoch].sort((a, b) => a - b)).toEqual(groupOf.map((_, i) => i));
+  expect(first).not.toEqual(second);
+  const seen = (examples: readonly number[]) => new Set(examples.map((example) => groupOf[example]));
+  const parts = [...seen(first)].length;
+  expect(parts).toBe(40);
+  const sizes = (from: number, to: number) => [...seen(first.slice(from, to))];
+  // the first sixteen groups fill the epoch's beginning, and none of them comes later
+  const beginning = sizes(0, 48);
+  expect(beginning.length).toBeLessThanOrEqual(16);
+  expect(beginning.length).toBeGreaterThan(8);
+  const end = new Set(sizes(96, length));
+  expect(beginning.filter((group) => end.has(group))).toEqual([]);
+  // and its examples are mixed
+  expect(first.slice(0, 48).some((example, i) => i > 0 && Math.abs(example - first[i - 1]) > 20)).toBe(true);
+  expect(new BatchOrder(randomKey(1), length, 7, groups).indices(5)).toEqual(order.indices(0).slice(35, 42));
+});

@@ -183,7 +183,7 @@ describe('a folder', () => {
     const said: string[] = [];
     const shown: string[] = [];
     const dataset = await openDataset(
-      { source: 'folder', path: folder, size: 8, flip: false },
+      { source: 'folder', path: folder, size: 8, crop: 'center', flip: false },
       0,
       (label, total, unit) => ({ update: (done) => shown.push(`${label} ${done}/${total} ${unit}`), stop: () => {} }),
       (line) => said.push(line),
@@ -255,7 +255,7 @@ describeBackends(['cpu'], () => {
   test('mirrored images come after the others, each once', async () => {
     await put('a.png', halves().png());
     const open = (flip: boolean) =>
-      openDataset({ source: 'folder', path: folder, size: 8, flip }, 0, silentProgress, () => {});
+      openDataset({ source: 'folder', path: folder, size: 8, crop: 'center', flip }, 0, silentProgress, () => {});
     const [plain, both] = [await open(false), await open(true)];
     expect([plain.length, both.length]).toEqual([1, 2]);
     expect(both.description).toBe(`${plain.description}, and mirrored`);

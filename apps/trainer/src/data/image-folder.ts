@@ -12,6 +12,9 @@ export type SkippedFile = { readonly file: string; readonly reason: string };
 
 const READS_AT_ONCE = 8;
 
+/** For messages. */
+export const IMAGE_ENDINGS = IMAGE_EXTENSIONS.join(', ');
+
 /**
  * The pictures of a folder and its subfolders, decoded once and held as bytes (12 KB each at 64 px). Files that cannot
  * be read are skipped and listed.
@@ -37,9 +40,7 @@ export class ImageFolder implements ImageDataset {
   ): Promise<ImageFolder> {
     const candidates = await findPictures(path);
     if (candidates.length === 0) {
-      throw new UserError(
-        `data: no pictures in ${path}: looked there and in its subfolders for ${IMAGE_EXTENSIONS.join(', ')}`,
-      );
+      throw new UserError(`data: no pictures in ${path}: looked there and in its subfolders for ${IMAGE_ENDINGS}`);
     }
     const images = new Array<Uint8Array | SkippedFile>(candidates.length);
     let next = 0;
@@ -88,7 +89,7 @@ export class ImageFolder implements ImageDataset {
 }
 
 /** Pictures in a folder and its subfolders by relative name with `/`, sorted. Links to files count, links to folders not. */
-async function findPictures(root: string, below = ''): Promise<string[]> {
+export async function findPictures(root: string, below = ''): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await list(join(root, below))) {
     const name = below + entry.name;
@@ -109,7 +110,8 @@ async function list(folder: string): Promise<Dirent[]> {
   });
 }
 
-function isPicture(name: string): boolean {
+/** Has the name the ending of a picture? */
+export function isPicture(name: string): boolean {
   return IMAGE_EXTENSIONS.some((extension) => extension === extname(name).toLowerCase());
 }
 

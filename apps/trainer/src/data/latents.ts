@@ -179,7 +179,8 @@ export async function encodeDataset(
     values.set(part, at);
     at += part.length;
   }
-  const { description, labels, classNames } = dataset;
+  const { description, classNames } = dataset;
+  const labels = labelsOf(dataset, 0, dataset.length);
   return new Latents(values, shape, scaleFactor, description, { labels, classNames });
 }
 
@@ -208,7 +209,7 @@ export async function encodeIntoFolder(
   const first = index ? encodedLength(index) : 0;
   if (index && first > 0) report(`${first} of ${dataset.length} images are encoded already`);
   if (!index || first < dataset.length) {
-    const { labels, classNames, description } = dataset;
+    const { classNames, description } = dataset;
     const scaleFactor = index && first > 0 ? index.scaleFactor : options.scaleFactor;
     let waiting: Float32Array[] = [];
     let done = first;
@@ -226,7 +227,7 @@ export async function encodeIntoFolder(
         const taken = Math.min(shard, rows);
         index = await appendShard(folder, index, {
           values: all.subarray(0, taken * size),
-          labels: labels?.subarray(done, done + taken),
+          labels: labelsOf(dataset, done, taken),
         });
         done += taken;
         waiting = [all.slice(taken * size)];
@@ -234,6 +235,11 @@ export async function encodeIntoFolder(
     });
   }
   return Latents.load(folder);
+}
+
+/** Classes of images that have been read: those of the pictures that stand there. */
+function labelsOf({ labels, sourceOf }: ImageDataset, first: number, count: number): Int32Array | undefined {
+  return labels && Int32Array.from({ length: count }, (_, i) => labels[sourceOf?.(first + i) ?? first + i]);
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {

@@ -4,7 +4,7 @@ import type { ImageDataset } from './image-dataset';
 
 /** A dataset and, after it, every image of it mirrored left to right. */
 export function withMirrored(dataset: ImageDataset): ImageDataset {
-  const { length, size, labels, classNames } = dataset;
+  const { length, size, labels, classNames, groups, captions } = dataset;
   const originals = (indices: ArrayLike<number>) => Array.from(indices, (index) => index % length);
   return {
     description: `${dataset.description}, and mirrored`,
@@ -12,7 +12,11 @@ export function withMirrored(dataset: ImageDataset): ImageDataset {
     size,
     labels: labels && Int32Array.from({ length: 2 * length }, (_, i) => labels[i % length]),
     classNames,
+    groups: groups && [...groups, ...groups],
+    captions: captions && ((index) => captions(index % length)),
+    sourceOf: (index) => (dataset.sourceOf?.(index % length) ?? index % length) + (index < length ? 0 : length),
     prefetch: (indices, key) => dataset.prefetch?.(originals(indices), key),
+    close: async () => dataset.close?.(),
     async batch(indices, key) {
       const images = await dataset.batch(originals(indices), key);
       const mirrored = tf.tidy(() => {

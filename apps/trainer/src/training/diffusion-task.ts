@@ -8,6 +8,7 @@ import { type Condition, type Denoiser, NO_CLASS } from '../conditions/denoiser'
 import type { DiffusionConfig, ModelConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { Latents } from '../data/latents';
+import { WaitingClock } from '../data/waiting-clock';
 import { microBatchSize } from './accumulated-gradients';
 import type { Objective, TrainingTask } from './task';
 
@@ -45,6 +46,8 @@ export class DiffusionTask implements TrainingTask {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly result: Module;
+  /** Of waiting for latents. */
+  readonly clock = new WaitingClock();
   readonly #options: DiffusionTaskOptions;
   readonly #order: BatchOrder;
 
@@ -71,7 +74,7 @@ export class DiffusionTask implements TrainingTask {
   async batch(draw: number): Promise<Record<string, Tensor>> {
     const { latents, scheduler, diffusion, model, teaching } = this.#options;
     const drawKey = this.#drawKey(draw);
-    const x0 = await latents.batch(this.#order.indices(draw));
+    const x0 = await this.clock.time(() => latents.batch(this.#order.indices(draw)));
     const times = [...integerArray(foldIn(drawKey, 't'), microBatchSize(model), diffusion.trainTimesteps)];
     const { predictionType, minSnrGamma } = diffusion;
     const condition = this.#condition(draw);

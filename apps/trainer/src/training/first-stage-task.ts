@@ -13,8 +13,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { FirstStageConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { ImageDataset } from '../data/image-dataset';
+import { WaitingClock } from '../data/waiting-clock';
 import { drawsPerStep, microBatchSize } from './accumulated-gradients';
 import type { Objective, TrainingTask } from './task';
+
+/** Draws whose pictures are read while the device computes. */
+const DRAWS_AHEAD = 2;
 
 /**
  * Trains an autoencoder to give back the images of a dataset, with a discriminator where the configuration has one. Both
@@ -27,6 +31,8 @@ export class FirstStageTask implements TrainingTask {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly result: Autoencoder;
+  /** Of waiting for pictures. */
+  readonly clock = new WaitingClock();
   readonly #order: BatchOrder;
   readonly #discriminator: NLayerDiscriminator | undefined;
 
@@ -43,15 +49,24 @@ export class FirstStageTask implements TrainingTask {
     }
     this.modules = { model: autoencoder, ...(this.#discriminator ? { discriminator: this.#discriminator } : {}) };
     this.result = autoencoder;
-    this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, microBatchSize(config));
+    this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, microBatchSize(config), dataset.groups);
     this.identity = { model: autoencoder.config, data: dataset.description, seedKey: key.words };
   }
 
   /** `reconstruction` is the discriminator's example of an image that is not real: a constant, hence made here. */
   async batch(draw: number): Promise<{ images: Tensor4D; reconstruction?: Tensor4D }> {
-    const images = await this.dataset.batch(this.#order.indices(draw));
+    const images = await this.clock.time(() => this.#images(draw));
     if (!this.#adversarialAt(draw)) return { images };
     return { images, reconstruction: this.#reconstruction(images, this.#posteriorKey(draw)) };
+  }
+
+  #images(draw: number): Promise<Tensor4D> {
+    const crops = (of: number) => foldIn(foldIn(this.key, 'crop'), of);
+    const images = this.dataset.batch(this.#order.indices(draw), crops(draw));
+    for (let ahead = draw + 1; ahead <= draw + DRAWS_AHEAD; ahead++) {
+      this.dataset.prefetch?.(this.#order.indices(ahead), crops(ahead));
+    }
+    return images;
   }
 
   objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective {

@@ -56,6 +56,7 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
   const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
   try {
     const result = await trainLoop(task, { ...context, training: config.firstStage, folder: folder.firstStage, key });
+    context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for pictures`);
     if (!result.interrupted) await saveFirstStage(folder.firstStage.weights, autoencoder, context.precision);
     return result;
   } finally {
@@ -116,6 +117,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   const stage = folder.stage(name);
   try {
     const result = await trainLoop(task, { ...context, training: model, folder: stage, key });
+    context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
     const metadata: DiffusionMetadata = {
       unet: unet.config,
       ...modelCondition(denoiser, latents),
