@@ -317,6 +317,18 @@ test('the example of the README is a project that sets every key', async () => {
   expect(source.models.sd.distillation).toEqual(config.models.sd.distillation);
 });
 
+test.each(readmeSections())('the section of the README %s is valid', (_, section) => {
+  const data = { source: 'dead-leaves', size: 32 };
+  expect(parseConfig({ ...project, models: {}, data, ...section }, 'README.md')).toMatchObject(section);
+});
+
+/** Examples of single sections. */
+function readmeSections(): [string, Record<string, unknown>][] {
+  const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+  const [, ...examples] = [...readme.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml]) => yaml);
+  return examples.map((yaml) => [yaml.split('\n')[0], parse(yaml)]);
+}
+
 describe('a file', () => {
   let folder: string;
   beforeAll(async () => {
