@@ -1,8 +1,9 @@
+import { useBackend } from '@sd/backend';
 import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { scaledDotProductAttention } from './attention';
+import { ATTENTION_KERNEL, scaledDotProductAttention } from './attention';
 import { goldenTensor, noise } from './test-values';
 
 const attend = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) =>
@@ -48,6 +49,37 @@ describeBackends(['cpu', 'wasm'], () => {
     const dy = noise(7, [2, 2, 3, 3]);
     await expectTensors(3, () => tf.grads(attend)(inputs, dy));
     await expectGradient(attend, inputs);
+  });
+});
+
+describe('a kernel of the backend', () => {
+  test('runs in place of the composition, for heads of up to 128, and has its gradients', async () => {
+    await useBackend('cpu');
+    const inputs = [noise(4, [2, 2, 3, 4]), noise(5, [2, 2, 5, 4]), noise(6, [2, 2, 5, 3])];
+    const dy = noise(7, [2, 2, 3, 3]);
+    const composed = [attend(...(inputs as [tf.Tensor, tf.Tensor, tf.Tensor])), ...tf.grads(attend)(inputs, dy)];
+    let calls = 0;
+    const kernelFunc: tf.KernelFunc = ({ inputs: { q, k, v } }) => {
+      calls++;
+      return tf.tidy(() => {
+        const logits = tf.matMul(q as Tensor4D, k as Tensor4D, false, true);
+        return tf.matMul(tf.softmax(tf.mul(logits, (q as Tensor4D).shape[3] ** -0.5)), v as Tensor4D);
+      });
+    };
+    tf.registerKernel({ kernelName: ATTENTION_KERNEL, backendName: 'cpu', kernelFunc });
+    try {
+      const results = await expectTensors(4, () => [
+        attend(...(inputs as [tf.Tensor, tf.Tensor, tf.Tensor])),
+        ...tf.grads(attend)(inputs, dy),
+      ]);
+      for (const [i, result] of results.entries()) await expect(result).toBeAllclose(composed[i]!);
+      expect(calls).toBe(2);
+      const long = tf.ones([1, 1, 1, 129]);
+      attend(long, long, long);
+      expect(calls).toBe(2);
+    } finally {
+      tf.unregisterKernel(ATTENTION_KERNEL, 'cpu');
+    }
   });
 });
 

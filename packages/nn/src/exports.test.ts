@@ -6,6 +6,8 @@ test('the public names are these', () => {
   const exported = Object.keys(names).sort();
   expect(exported).toMatchInlineSnapshot(`
     [
+      "ATTENTION_GRAD_KERNEL",
+      "ATTENTION_KERNEL",
       "BatchNorm2d",
       "Conv2d",
       "CountBuffer",

@@ -1,4 +1,4 @@
-export { scaledDotProductAttention } from './attention';
+export { ATTENTION_GRAD_KERNEL, ATTENTION_KERNEL, scaledDotProductAttention } from './attention';
 export { BatchNorm2d, type BatchNorm2dConfig, type BatchNorm2dOptions } from './batch-norm-2d';
 export { checkpointed } from './checkpointed';
 export { Conv2d, type Conv2dConfig, type Padding } from './conv2d';

@@ -1,4 +1,5 @@
 import { adamw } from './adamw';
+import { attention, attentionGrad } from './attention';
 import { conv2dBackpropFilter } from './conv2d-backprop-filter';
 import { groupNorm, groupNormGrad } from './group-norm';
 import { multiTensorAdamW } from './multi-tensor-adamw';
@@ -14,6 +15,8 @@ const KERNELS = [
   adamw,
   multiTensorAdamW,
   threefryNormal,
+  attention,
+  attentionGrad,
   conv2dBackpropFilter,
 ];
 

@@ -1,0 +1,30 @@
+import { useBackend } from '@sd/backend';
+import { describeBackends } from '@sd/testing';
+import fc from 'fast-check';
+import { beforeAll, test } from 'vitest';
+import { expectReference } from './attention-reference';
+import { registerWebGPUKernels } from './index';
+
+describeBackends(['webgpu'], () => {
+  beforeAll(async () => {
+    await useBackend('webgpu', { allowSoftware: true });
+    await registerWebGPUKernels();
+  });
+
+  test('attention and its gradients are those of float64 loops, whatever the sizes', async () => {
+    const sizes = fc.record({
+      batch: fc.integer({ min: 1, max: 2 }),
+      heads: fc.integer({ min: 1, max: 3 }),
+      t: fc.integer({ min: 1, max: 70 }),
+      s: fc.integer({ min: 1, max: 70 }),
+      d: fc.integer({ min: 1, max: 17 }),
+      e: fc.integer({ min: 1, max: 17 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 999 }), sizes, (seed, drawn) => expectReference(seed, drawn)),
+      { numRuns: 4 },
+    );
+  });
+
+  test('a head of 128 is, too', () => expectReference(1, { batch: 1, heads: 1, t: 5, s: 19, d: 128, e: 128 }));
+});
