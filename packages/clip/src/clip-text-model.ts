@@ -3,8 +3,8 @@ import { ArgumentError } from '@sd/core';
 import {
   Embedding,
   type FoundLayout,
-  type LayoutOptions,
   LayerNorm,
+  type LayoutOptions,
   Linear,
   type LoadOptions,
   type LoadPlan,
