@@ -116,6 +116,14 @@ export const referenceSets: readonly ReferenceSet[] = [
   diffusersAutoencoder('autoencoder_kl', 'AutoencoderKL', 'SD_REFERENCE'),
   diffusersAutoencoder('vq_model', 'VQModel', 'SD_REFERENCE'),
   diffusersAutoencoder('autoencoder_tiny', 'AutoencoderTiny'),
+  ...(['autoencoder_kl', 'vq_model'] as const).map(
+    (name): ReferenceSet => ({
+      name: `diffusers_autoencoders_formula: ${name}`,
+      what: `${name === 'vq_model' ? 'VQModel' : 'AutoencoderKL'}, weights by formula: latents, losses, images`,
+      source: DIFFUSERS,
+      runs: [[`${autoencoder}/diffusers.golden.test.ts`, `${name} has diffusers' latents, losses, images`]],
+    }),
+  ),
   ...['diffusers_kl', 'diffusers_flux'].map((name) =>
     ownAutoencoder(name, 'AutoencoderKL of three levels with attention', [
       `${autoencoder}/diffusers.golden.test.ts`,

@@ -2,19 +2,20 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { float16View, readSafetensors, type StateDict, type TensorView, toFloat32 } from '@sd/checkpoint';
-import { withoutPrefix } from '@sd/nn';
+import { valueAndGradients, withoutPrefix } from '@sd/nn';
 import { describeBackends, expectTensors, golden, type Tolerance } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { AutoencoderKL } from './autoencoder-kl';
 import { autoencoderFromDiffusers, type DiffusersAutoencoderConfig } from './from-diffusers';
-import { formulaImage, formulaWeights, goldenSet, goldenShapes, nhwc } from './golden-values';
+import { formulaImage, formulaWeights, goldenSet, goldenShapes, nhwc, numbers } from './golden-values';
 import { AutoencoderTiny } from './tiny/autoencoder-tiny';
 import { VQModel } from './vq-model';
 
 const WHOLE_NETWORK = 1e-4;
 const GRADIENT: Tolerance = { relative: WHOLE_NETWORK, of: 'gradient' };
 const file = readSafetensors(golden('diffusers_autoencoders.safetensors'));
+const byFormula = readSafetensors(golden('diffusers_autoencoders_formula.safetensors')).tensors;
 export const classes = { autoencoder_kl: AutoencoderKL, vq_model: VQModel, autoencoder_tiny: AutoencoderTiny } as const;
 const classNames = { autoencoder_kl: 'AutoencoderKL', vq_model: 'VQModel', autoencoder_tiny: 'AutoencoderTiny' };
 type SetName = keyof typeof classes;
@@ -70,6 +71,34 @@ export function describeDiffusersValues(backends: readonly ('cpu' | 'wasm' | 'we
       });
     }
 
+    test.each(['autoencoder_kl', 'vq_model'] as const)(
+      "%s has diffusers' latents, losses, images and gradients on weights by formula",
+      async (name) => {
+        const expected = withoutPrefix(byFormula, `${name}/`);
+        const weights = formulaWeights(shapes[name]);
+        const model = fromConfig(name).loadStateDict(weights);
+        const x = formulaImage([1, 3, 16, 16], 50);
+        const gradY = formulaImage([1, 3, 16, 16], 51);
+        const loss =
+          model instanceof AutoencoderKL
+            ? await kullbackLeibler(model, x, gradY, expected)
+            : await vectorQuantized(model as VQModel, x, gradY, expected);
+        const dx = tf.grad((v) => loss(v as tf.Tensor4D))(x);
+        await expect(dx).toBeAllclose(nhwc(expected, 'grad_x'), GRADIENT);
+        const { gradients } = valueAndGradients(() => loss(x), model.parameters());
+        // as the weights are written, so are their gradients
+        const parameters = model.parameters();
+        for (const [own, gradient] of gradients) parameters.get(own)!.assign(gradient);
+        const written = await model.stateDict({ layout: 'diffusers' });
+        const compared = withoutPrefix(expected, 'grads/');
+        expect(compared.size).toBe(name === 'vq_model' ? 7 : 6);
+        for (const [key, view] of compared) {
+          await expect(toFloat32(written.get(key)!), key).toBeAllclose(toFloat32(view), GRADIENT);
+        }
+        model.dispose();
+      },
+    );
+
     const common = {
       _class_name: 'AutoencoderKL',
       down_block_types: ['DownEncoderBlock2D', 'AttnDownEncoderBlock2D', 'DownEncoderBlock2D'],
@@ -108,6 +137,31 @@ export function describeDiffusersValues(backends: readonly ('cpu' | 'wasm' | 'we
       model.dispose();
     });
   });
+}
+
+/** Compares the values; gives what is differentiated, sum(y gradY) of the decoded mean. */
+async function kullbackLeibler(model: AutoencoderKL, x: tf.Tensor4D, gradY: tf.Tensor4D, expected: StateDict) {
+  const posterior = model.encode(x);
+  await expect(posterior.mean).toBeAllclose(nhwc(expected, 'mean'), WHOLE_NETWORK);
+  await expect(posterior.logvar).toBeAllclose(nhwc(expected, 'logvar'), WHOLE_NETWORK);
+  await expect(posterior.kl()).toBeAllclose(numbers(expected, 'kl'), WHOLE_NETWORK);
+  await expect(model.decode(posterior.mean)).toBeAllclose(nhwc(expected, 'y'), WHOLE_NETWORK);
+  return (v: tf.Tensor4D): tf.Scalar => tf.sum(tf.mul(model.decode(model.encode(v).mode()), gradY));
+}
+
+/** As `kullbackLeibler`; the loss of quantization is added to what is differentiated. */
+async function vectorQuantized(model: VQModel, x: tf.Tensor4D, gradY: tf.Tensor4D, expected: StateDict) {
+  const z = model.encode(x);
+  await expect(z).toBeAllclose(nhwc(expected, 'z'), WHOLE_NETWORK);
+  const { quantized, indices, loss } = model.quantize(z);
+  await expect(quantized).toBeAllclose(nhwc(expected, 'quantized'), WHOLE_NETWORK);
+  expect(Array.from(await indices.data())).toEqual(Array.from(numbers(expected, 'indices')));
+  await expect(loss).toBeAllclose(numbers(expected, 'loss'), WHOLE_NETWORK);
+  await expect(model.decode(z)).toBeAllclose(nhwc(expected, 'y'), WHOLE_NETWORK);
+  return (v: tf.Tensor4D): tf.Scalar => {
+    const step = model.quantize(model.encode(v));
+    return tf.add(tf.sum(tf.mul(model.decodeQuantized(step.quantized), gradY)), step.loss);
+  };
 }
 
 const FORMER = { to_q: 'query', to_k: 'key', to_v: 'value', 'to_out.0': 'proj_attn' } as const;

@@ -1,4 +1,4 @@
-import { float32View } from '@sd/checkpoint';
+import { float32View, openSafetensors, writeSafetensors } from '@sd/checkpoint';
 import { randomKey } from '@sd/core';
 import { withPrefix } from '@sd/nn';
 import { expectTensors } from '@sd/testing';
@@ -24,6 +24,11 @@ test("a file of LDM's training is read: what is the loss's is set aside and name
   expect(copy.loadedLayout).toMatchObject({ project: 'CompVis latent-diffusion', prefix: '' });
   expect(await copy.stateDict()).toEqual(state);
   expect(copy.loadStateDict(state).setAside).toEqual([]);
+  const bytes = writeSafetensors(file);
+  const read = async (at: number, length: number) => bytes.slice(at, at + length);
+  const byRanges = await copy.loadFrom(await openSafetensors({ size: bytes.length, read }));
+  expect([...byRanges.setAside].sort()).toEqual([...file.keys()].filter((name) => name.startsWith('loss.')).sort());
+  expect(await byRanges.stateDict()).toEqual(state);
   model.dispose();
   copy.dispose();
 });

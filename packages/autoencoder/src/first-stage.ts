@@ -1,7 +1,8 @@
-import type { StateDict, TensorView } from '@sd/checkpoint';
+import type { StateDict, TensorFile, TensorView } from '@sd/checkpoint';
 import {
   type FoundLayout,
   type LayoutOptions,
+  type LoadOptions,
   type LoadPlan,
   Module,
   ownLayout,
@@ -59,15 +60,25 @@ export abstract class FirstStage extends Module {
    *
    * @throws {StateDictError} that lists every missing, unexpected and mis-shaped name at once.
    */
-  override loadStateDict(state: StateDict, options: LayoutOptions = {}): this {
+  override loadStateDict(state: StateDict, options: LoadOptions = {}): this {
     const kept: ReadonlyMap<string, TensorView> = withoutTraining(state);
     super.loadStateDict(kept, options);
     this.#setAside = [...state.keys()].filter((name) => !kept.has(name));
     return this;
   }
+
+  /** As `loadStateDict`, from a file that is read by ranges, one parameter at a time. @throws {StateDictError} */
+  override async loadFrom(file: TensorFile, options: LoadOptions = {}): Promise<this> {
+    await super.loadFrom(file, options);
+    this.#setAside = file.names.filter(isTraining);
+    return this;
+  }
 }
 
 function withoutTraining<T>(state: ReadonlyMap<string, T>): Map<string, T> {
-  const starts = PLACES.flatMap(({ prefix }) => TRAINING.map((start) => prefix + start));
-  return new Map([...state].filter(([name]) => !starts.some((start) => name.startsWith(start))));
+  return new Map([...state].filter(([name]) => !isTraining(name)));
+}
+
+function isTraining(name: string): boolean {
+  return PLACES.some(({ prefix }) => TRAINING.some((start) => name.startsWith(prefix + start)));
 }

@@ -9,7 +9,7 @@ import { goldenImages, noise } from './test-values';
 
 const NORMS: readonly FftNorm[] = ['ortho', 'backward', 'forward'];
 
-describeBackends(['cpu', 'wasm'], () => {
+describeBackends(['cpu', 'wasm', 'webgpu'], () => {
   test.each(['8x8', '7x9', '32x16'])('dft2d matches torch.fft.fft2 at %s and leaves two tensors', async (size) => {
     const x = goldenImages(`fft/${size}/x`);
     const { re, im } = await expectTensors(2, () => dft2d(x, { norm: 'backward' }));
@@ -23,7 +23,9 @@ describeBackends(['cpu', 'wasm'], () => {
     await expect(re).toBeAllclose(goldenImages(`fft/${size}/x`));
     await expect(im).toBeAllclose(tf.zerosLike(im), { relative: 0, absolute: 1e-6 });
   });
+});
 
+describeBackends(['cpu', 'wasm'], () => {
   test('dft2d is orthonormal by default: power is kept (Parseval)', async () => {
     const x = noise(1, [2, 12, 7, 3]);
     const { re, im } = dft2d(x);

@@ -8,7 +8,7 @@ import { goldenImages, noise } from './test-values';
 
 const METHODS = RESIZE_METHODS as readonly ResizeMethod[];
 
-describeBackends(['cpu', 'wasm'], () => {
+describeBackends(['cpu', 'wasm', 'webgpu'], () => {
   const cases: [ResizeMethod, string, [number, number]][] = [
     ['bilinear', 'bilinear_12x16', [12, 16]],
     ['bilinear', 'bilinear_3x4', [3, 4]],
@@ -26,7 +26,9 @@ describeBackends(['cpu', 'wasm'], () => {
     const y = await expectTensors(1, () => resize2d(x, { size, method }));
     await expect(y).toBeAllclose(goldenImages(`resize/${name}`));
   });
+});
 
+describeBackends(['cpu', 'wasm'], () => {
   test.each(METHODS)('%s keeps a constant, at any size, from and to one pixel', async (method) => {
     for (const [from, to] of [
       [

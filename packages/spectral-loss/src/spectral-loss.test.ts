@@ -7,7 +7,7 @@ import { type Reduction, type SpectralLossOptions, spectralLoss } from './spectr
 import { spectralWeight } from './spectral-weight';
 import { goldenImages, goldenScalar, noise } from './test-values';
 
-describeBackends(['cpu', 'wasm'], () => {
+describeBackends(['cpu', 'wasm', 'webgpu'], () => {
   test('spectralLoss matches torch, with the weight scaled and not, and leaves one tensor', async () => {
     const [student, teacher, reference] = ['sa/student', 'sa/teacher', 'sa/x0'].map(goldenImages) as [
       Tensor4D,
@@ -32,7 +32,9 @@ describeBackends(['cpu', 'wasm'], () => {
     );
     await expect(gradient).toBeAllclose(goldenImages('sa/grad_student_normalised'), { of: 'gradient' });
   });
+});
 
+describeBackends(['cpu', 'wasm'], () => {
   test('weight 1 gives the mean squared error, and its sum the squared error (Parseval), at any size', async () => {
     for (const [h, w] of [
       [4, 6],

@@ -16,12 +16,15 @@ async function magnitude(x: Tensor4D, norm: FftNorm): Promise<tf.Tensor> {
   return tf.sqrt(tf.add(tf.square(re), tf.square(im)));
 }
 
-describeBackends(['cpu', 'wasm'], () => {
-  test('the resized image and both magnitudes match torch', async () => {
+describeBackends(['cpu', 'wasm', 'webgpu'], () => {
+  test('the resized image, and magnitudes of it and of a difference, match torch', async () => {
     const x = resize2d(goldenImages('sa/x0'), { size });
     await expect(x).toBeAllclose(goldenImages('sa/x0_resized'));
     await expect(await magnitude(x, 'ortho')).toBeAllclose(goldenImages('sa/absX0_ortho'));
     await expect(await magnitude(x, 'backward')).toBeAllclose(goldenImages('sa/absX0_backward'));
+    const difference = tf.sub(goldenImages('sa/teacher'), goldenImages('sa/student')) as Tensor4D;
+    await expect(await magnitude(difference, 'ortho')).toBeAllclose(goldenImages('sa/absD_ortho'));
+    await expect(await magnitude(difference, 'backward')).toBeAllclose(goldenImages('sa/absD_backward'));
   });
 
   test('spectralWeight matches torch, scaled to mean 1 and not, and leaves one tensor', async () => {
@@ -30,7 +33,9 @@ describeBackends(['cpu', 'wasm'], () => {
     await expect(weight).toBeAllclose(goldenImages('sa/weight'));
     await expect(spectralWeight(x0, { size })).toBeAllclose(goldenImages('sa/weight_normalised'));
   });
+});
 
+describeBackends(['cpu', 'wasm'], () => {
   test('its size is by default that of x0, its mean 1 in each sample', async () => {
     const weight = spectralWeight(noise(1, [3, 6, 5, 2]), { alpha: -1.5 });
     expect(weight.shape).toEqual([3, 6, 5, 1]);

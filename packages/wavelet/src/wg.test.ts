@@ -9,6 +9,7 @@ import { type PlainWeights, plainGates, plainWGDown, plainWGUp } from './plain-r
 import type { ExtensionMode } from './wavelet';
 import type { GateKind } from './wavelet-gate';
 import type { WaveletName } from './wavelet-name';
+import { waveletNames } from './wavelet-names';
 import type { FuseKind, WGConfig } from './wg-config';
 import { WGDown } from './wg-down';
 import { WGUp } from './wg-up';
@@ -119,6 +120,33 @@ describeBackends(['cpu', 'wasm'], () => {
       );
     },
   );
+
+  test('with every wavelet they are the transform between gates and convolution, and have the same parameters', async () => {
+    const x = random('x', [1, 6, 4, 4]);
+    const [plainDown, plainUp] = [new WGDown({ channels: 4 }), new WGUp({ channels: 4 })];
+    const [downState, upState] = [await plainDown.stateDict(), await plainUp.stateDict()];
+    const gate = (t: tf.Tensor, gates: tf.Tensor) => tf.mul(t, tf.reshape(gates, [1, 1, 1, t.shape[3]!]));
+    for (const wavelet of waveletNames) {
+      const down = new WGDown({ channels: 4, wavelet }).loadStateDict(downState);
+      const up = new WGUp({ channels: 4, wavelet }).loadStateDict(upState);
+      const small = down.forward(x);
+      const [expectedSmall, expectedLarge] = tf.tidy(() => {
+        const { ll, lh, hl, hh } = dwt2d(x, { wavelet });
+        const gated = gate(tf.concat([ll, lh, hl, hh], 3), down.gates(x)) as tf.Tensor4D;
+        const chunks = tf.split(gate(small, up.gates(small)), 4, 3) as tf.Tensor4D[];
+        const bands = { ll: chunks[0]!, lh: chunks[1]!, hl: chunks[2]!, hh: chunks[3]! };
+        return [(down.fuse as Conv2d).forward(gated), up.fuse.forward(idwt2d(bands, { wavelet }))];
+      });
+      expect(small.shape).toEqual([1, 3, 2, 4]);
+      await expect(small, wavelet).toBeAllclose(expectedSmall!);
+      const large = up.forward(small);
+      expect(large.shape).toEqual([1, 6, 4, 4]);
+      await expect(large, wavelet).toBeAllclose(expectedLarge!);
+      tf.dispose([small, expectedSmall!, expectedLarge!, large]);
+      down.dispose();
+      up.dispose();
+    }
+  });
 
   test('a gate forced open passes its band alone: WGDown by a sum is then that band', async () => {
     const module = withLargeWeights(new WGDown({ channels: 4, fuse: 'sum', gate: 'band', gateHidden: 1 }));

@@ -129,6 +129,9 @@ export function describeTrainingValues(backends: readonly ('cpu' | 'wasm' | 'web
         await expect(tf.mul(generator.value, perImage)).toBeAllclose(value('total'), WHOLE_NETWORK);
         expect(parts.rec).toBeAllclose(value('rec'), WHOLE_NETWORK);
         expect(parts.perceptual).toBeAllclose(value('perceptual'), WHOLE_NETWORK);
+        const error = parts.rec + parts.perceptual;
+        const nll = kind === 'kl' ? perImage * (error / Math.exp(logvar) + logvar) : error;
+        expect(nll).toBeAllclose(value('nll'), WHOLE_NETWORK);
         expect(parts.g).toBeAllclose(value('g'), WHOLE_NETWORK);
         expect(parts.adaptiveWeight).toBeAllclose(value('adaptive'), WHOLE_NETWORK);
         expect(kind === 'kl' ? parts.kl : parts.codebook).toBeAllclose(value('extra'), WHOLE_NETWORK);

@@ -1,7 +1,7 @@
 import { randomKey, uniform } from '@sd/core';
 import { describeBackends, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AutoencoderKL } from '../autoencoder-kl';
 import { images, smallKL, smallVQ } from '../testing';
 import { AutoencoderTiny } from '../tiny/autoencoder-tiny';
@@ -102,26 +102,27 @@ describeBackends(['wasm'], () => {
     model.dispose();
   });
 
-  test('memory is that of one tile, however large the image', async () => {
+  test.each(['decode', 'encode'] as const)('%s: memory is that of one tile, however large the image', async (way) => {
     const model = new AutoencoderTiny(config).initialize(randomKey(1));
-    const peakOf = async (size: number) => {
-      const z = tf.zeros<tf.Rank.R4>([1, size, size, 4]);
+    const [channels, size] = way === 'decode' ? [4, 32] : [3, 64]; // 64 pixels either way
+    const peakOf = async (length: number) => {
+      const x = tf.zeros<tf.Rank.R4>([1, length, length, channels]);
       const before = tf.memory().numBytes;
       let peak = 0;
-      const spied = model.decode.bind(model);
-      model.decode = (tile) => {
+      const spy = vi.spyOn(model, way).mockImplementation((tile) => {
         peak = Math.max(peak, tf.memory().numBytes - before);
-        const y = spied(tile);
+        const y = AutoencoderTiny.prototype[way].call(model, tile);
         peak = Math.max(peak, tf.memory().numBytes - before);
         return y;
-      };
-      const y = await decodeTiled(model, z, { tileSize: 32 });
-      model.decode = spied;
-      tf.dispose([z, y]);
+      });
+      const tiled = way === 'decode' ? decodeTiled : encodeTiled;
+      const y = await tiled(model, x, { tileSize: 32 });
+      spy.mockRestore();
+      tf.dispose([x, y]);
       return peak;
     };
-    model.decode(tf.zeros([1, 1, 1, 4])); // the parameters are allocated
-    const [small, large] = [await peakOf(32), await peakOf(96)];
+    tf.dispose(model[way](tf.zeros([1, 2, 2, channels]))); // the parameters are allocated
+    const [small, large] = [await peakOf(size), await peakOf(3 * size)];
     expect(small).toBeGreaterThan(0);
     expect(large).toBe(small); // the image is nine times as large
     expect(large).toBeLessThan(192 * 192 * 3 * 4);

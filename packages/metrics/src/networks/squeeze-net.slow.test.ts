@@ -5,6 +5,7 @@ import { describeBackends } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { SqueezeNet } from './squeeze-net';
+import { expectSqueezeNet, VERSIONS } from './test-squeeze-net';
 
 /** A folder with the authors' weights, squeezenet1_0.safetensors, and what another program computed with them. */
 const folder = process.env.SD_SQUEEZENET ?? '';
@@ -24,4 +25,8 @@ describe.skipIf(!there)('with the authors’ weights', () => {
       await expect(model.logits(image)).toBeAllclose(values('logits1000'), 1e-4);
     });
   });
+});
+
+describeBackends(['webgpu'], () => {
+  test.each(VERSIONS)('SqueezeNet %s has the maps and logits of torch', expectSqueezeNet);
 });

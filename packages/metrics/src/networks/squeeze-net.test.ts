@@ -1,33 +1,13 @@
-import { describeBackends, expectTensors } from '@sd/testing';
+import { describeBackends } from '@sd/testing';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { formulaState, goldenImages, goldenTensor } from '../test-values';
+import { formulaState, goldenImages } from '../test-values';
 import { SqueezeNet, type SqueezeNetConfig } from './squeeze-net';
-
-const VERSIONS = ['1.0', '1.1'] as const;
+import { expectSqueezeNet, VERSIONS } from './test-squeeze-net';
 
 describeBackends(['wasm'], () => {
-  test.each(VERSIONS)('SqueezeNet %s has the maps and logits of torch', async (version) => {
-    const model = new SqueezeNet({ version });
-    model.loadStateDict(formulaState(model));
-    expect(model.loadedLayout?.project).toBe('torchvision');
-    const name = `squeezenet${version.replace('.', '_')}`;
-    const images = goldenImages('network/x');
-    const maps = await expectTensors(7, () => model.featureMaps(images));
-    for (const [depth, map] of maps.entries()) {
-      expect(map.shape[3]).toBe(model.channels[depth]);
-      await expect(tf.mean(map, [1, 2])).toBeAllclose(goldenTensor(`${name}/map${depth}`), 1e-4);
-    }
-    const [, h, w, c] = maps[6]!.shape;
-    const corner = tf.reshape(tf.slice(maps[6]!, [0, h - 1, w - 1, 0], [2, 1, 1, c]), [2, c]);
-    await expect(corner).toBeAllclose(goldenTensor(`${name}/corner`), 1e-4);
-    const features = await expectTensors(1, () => model.features(images, { depth: 3 }));
-    await expect(features).toBeAllclose(goldenTensor(`${name}/map3`), 1e-4);
-    const logits = await expectTensors(1, () => model.logits(images));
-    await expect(logits).toBeAllclose(goldenTensor(`${name}/logits`), 1e-4);
-    model.dispose();
-  });
+  test.each(VERSIONS)('SqueezeNet %s has the maps and logits of torch', expectSqueezeNet);
 });
 
 describe('the authors’ release', () => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { formulaState, goldenImages, goldenTensor } from '../test-values';
 import { VGG16 } from './vgg16';
 
-describeBackends(['wasm'], () => {
+describeBackends(['wasm', 'webgpu'], () => {
   test('VGG16 has the maps of torch; a classifier does not matter', async () => {
     const model = new VGG16();
     const state = formulaState(model);

@@ -1,0 +1,3 @@
+import { describeLdmValues } from './ldm-values';
+
+describeLdmValues(['webgpu']);
