@@ -1,6 +1,7 @@
 export { SPARSE_ROWS_KERNEL } from './along-axis';
 export { type Bands1d, dwt1d } from './dwt1d';
 export { dwt2d } from './dwt2d';
+export { GATED_HAAR_DWT2D_KERNEL, GATED_HAAR_IDWT2D_KERNEL, HAAR_GATE_GRAD_KERNEL } from './gated-haar';
 export { haarDwt2d, haarDwt2dPacked } from './haar-dwt2d';
 export { haarIdwt2d, haarIdwt2dPacked } from './haar-idwt2d';
 export { HAAR_DWT2D_KERNEL, HAAR_IDWT2D_KERNEL } from './haar-packed';

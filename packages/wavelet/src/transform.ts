@@ -1,9 +1,11 @@
-import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { alongAxis } from './along-axis';
+import { applyGates } from './apply-gates';
 import type { AxisOperator } from './axis-operator';
 import { extendToEven } from './extend-to-even';
 import { analysisOperator, synthesisOperator } from './filter-operators';
+import { gatedDwt, gatedIdwt } from './gated-haar';
 import { packedDwt, packedIdwt } from './haar-packed';
 import type { Size } from './inverse-size';
 import type { Subbands } from './subbands';
@@ -37,6 +39,12 @@ export function packedTransform(x: Tensor4D, options: Transform): Tensor4D {
   return tf.concat([ll, lh, hl, hh], 3); // [N, H', W', 4C]
 }
 
+/** `packedTransform` times its gates `[N, 4, C]` or `[N, 4, 1]`. */
+export function gatedTransform(x: Tensor4D, gates: Tensor3D, options: Transform): Tensor4D {
+  if (isHaar(options.wavelet)) return gatedDwt(extendToEven(x, options.mode), gates);
+  return applyGates(packedTransform(x, options), gates);
+}
+
 /** The inverse of checked subbands, of a checked size. */
 export function inverseTransform({ ll, lh, hl, hh }: Subbands, { wavelet, mode }: Transform, size: Size): Tensor4D {
   if (isHaar(wavelet)) return cropped(packedIdwt(tf.concat([ll, lh, hl, hh], 3)), size);
@@ -51,6 +59,12 @@ export function packedInverse(packed: Tensor4D, options: Transform, size: Size):
   if (isHaar(options.wavelet)) return cropped(packedIdwt(packed), size);
   const [ll, lh, hl, hh] = tf.split(packed, 4, 3) as Tensor4D[];
   return inverseTransform({ ll, lh, hl, hh }, options, size);
+}
+
+/** The inverse of packed subbands times their gates. */
+export function gatedInverse(packed: Tensor4D, gates: Tensor3D, options: Transform, size: Size): Tensor4D {
+  if (isHaar(options.wavelet)) return cropped(gatedIdwt(packed, gates), size);
+  return packedInverse(applyGates(packed, gates), options, size);
 }
 
 function cropped(x: Tensor4D, [height, width]: Size): Tensor4D {

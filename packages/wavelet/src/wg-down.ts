@@ -2,9 +2,8 @@ import { checkInteger, checkShape, ShapeError } from '@sd/core';
 import { Conv2d, Module } from '@sd/nn';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { applyGates } from './apply-gates';
 import { bandLength } from './band-length';
-import { packedTransform } from './transform';
+import { gatedTransform } from './transform';
 import { checkWaveletOptions, type WaveletOptions } from './wavelet';
 import { filterLength } from './wavelet-filters';
 import { WaveletGate } from './wavelet-gate';
@@ -45,7 +44,7 @@ export class WGDown extends Module {
   forward(x: Tensor4D): Tensor4D {
     this.#check(x);
     return tf.tidy(() => {
-      const gated = applyGates(packedTransform(x, this.#transform), this.gate.forward(x)); // [N, H', W', 4C]
+      const gated = gatedTransform(x, this.gate.forward(x), this.#transform); // [N, H', W', 4C]
       return this.fuse ? this.fuse.forward(gated) : (tf.addN(tf.split(gated, 4, 3)) as Tensor4D); // [N, H', W', C]
     });
   }

@@ -2,10 +2,9 @@ import { ArgumentError, checkInteger, checkShape } from '@sd/core';
 import { Conv2d, Module } from '@sd/nn';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { applyGates } from './apply-gates';
 import { checkInverseSize, inverseSize, type Size } from './inverse-size';
 import { checkInvertible } from './subbands';
-import { packedInverse } from './transform';
+import { gatedInverse } from './transform';
 import { checkWaveletOptions, type WaveletOptions } from './wavelet';
 import { WaveletGate } from './wavelet-gate';
 import { checkFuse, type WGConfig } from './wg-config';
@@ -50,8 +49,8 @@ export class WGUp extends Module {
     this.#check(x);
     const size = checkInverseSize('WGUp', options.size, this.#transform, x.shape[1], x.shape[2]);
     return tf.tidy(() => {
-      const gated = applyGates(x, this.gate.forward(x)); // [N, H, W, C]
-      return this.fuse.forward(packedInverse(gated, this.#transform, size)); // [N, ...size, C]
+      const image = gatedInverse(x, this.gate.forward(x), this.#transform, size); // [N, ...size, C/4]
+      return this.fuse.forward(image); // [N, ...size, C]
     });
   }
 

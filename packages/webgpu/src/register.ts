@@ -2,6 +2,7 @@ import { adamw } from './adamw';
 import { attention, attentionGrad } from './attention';
 import { conv2dBackpropFilter } from './conv2d-backprop-filter';
 import { groupNorm, groupNormGrad } from './group-norm';
+import { gatedHaarDwt2d, gatedHaarIdwt2d, haarDwt2d, haarGateGrad, haarIdwt2d } from './haar';
 import { multiTensorAdamW } from './multi-tensor-adamw';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
@@ -17,11 +18,16 @@ const KERNELS = [
   threefryNormal,
   attention,
   attentionGrad,
+  haarDwt2d,
+  haarIdwt2d,
+  gatedHaarDwt2d,
+  gatedHaarIdwt2d,
+  haarGateGrad,
   conv2dBackpropFilter,
 ];
 
 /**
- * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn asks for, and in place of
+ * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn, @sd/wavelet and @sd/core ask for, and in place of
  * tfjs's slow filter gradient, so that plain `tf.conv2d` gains too. May be called at any time, also again.
  */
 export async function registerWebGPUKernels(): Promise<void> {
