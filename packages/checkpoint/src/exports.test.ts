@@ -20,6 +20,7 @@ test('the package exports these names', () => {
       "openTorch",
       "readSafetensors",
       "readTorch",
+      "safetensorsPieces",
       "toFloat32",
       "toFloat64",
       "toInt32",

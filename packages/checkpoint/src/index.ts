@@ -19,4 +19,4 @@ export type { TensorFile } from './tensor-file';
 export { bytesPerElement, DTYPES, type DType, isDType, type StateDict, type TensorView } from './tensor-view';
 export type { TorchScalar } from './torch/collect-tensors';
 export type { TorchOptions } from './torch/open-contents';
-export { writeSafetensors } from './write-safetensors';
+export { safetensorsPieces, writeSafetensors } from './write-safetensors';

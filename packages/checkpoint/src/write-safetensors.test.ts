@@ -4,7 +4,7 @@ import { float16View, float32View, int32View } from './encode';
 import { readSafetensors } from './read-safetensors';
 import { bytesPerElement, DTYPES, type StateDict, type TensorView } from './tensor-view';
 import { goldenBytes } from './testing';
-import { writeSafetensors } from './write-safetensors';
+import { safetensorsPieces, writeSafetensors } from './write-safetensors';
 
 const u8 = (...data: number[]): TensorView => ({ dtype: 'U8', shape: [data.length], data: Uint8Array.from(data) });
 const headerOf = (file: Uint8Array): string => {
@@ -151,4 +151,16 @@ test('more metadata keys than the reader takes are refused', () => {
   expect(() => writeSafetensors(new Map(), metadata)).toThrowErrorMatchingInlineSnapshot(
     `[CheckpointError: writeSafetensors: metadata must be of at most 100000 keys, got 100001]`,
   );
+});
+
+test('the pieces are the file, and the data in them is not copied', () => {
+  const tensors = new Map([
+    ['bytes', { dtype: 'U8' as const, shape: [3], data: Uint8Array.of(1, 2, 3) }],
+    ['wide', float32View(Float32Array.of(0.5, -1), [2])],
+    ['none', float32View(new Float32Array(0), [0])],
+  ]);
+  const pieces = safetensorsPieces(tensors, { step: '7' });
+  expect(Buffer.concat(pieces).equals(writeSafetensors(tensors, { step: '7' }))).toBe(true);
+  expect(pieces[1]).toBe(tensors.get('wide')?.data); // the widest elements first
+  expect(pieces.at(-1)).toBe(tensors.get('bytes')?.data);
 });

@@ -22,6 +22,23 @@ export function writeSafetensors(
   tensors: StateDict,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
+  const pieces = safetensorsPieces(tensors, metadata);
+  const file = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.length;
+  }
+  return file;
+}
+
+/**
+ * The same file in pieces, one after the other: the header, then each tensor's data, which is not copied. So a file may
+ * be larger than one array can be.
+ * @param tensors borrowed for as long as the pieces are used. @param metadata as `writeSafetensors` takes it.
+ * @throws CheckpointError as `writeSafetensors`.
+ */
+export function safetensorsPieces(tensors: StateDict, metadata?: Readonly<Record<string, string>>): Uint8Array[] {
   for (const [name, view] of tensors) {
     checkText('tensor name', name);
     if (name === METADATA_KEY) throw new CheckpointError(OP, 'tensor name', `other than ${METADATA_KEY}`, 'just that');
@@ -34,28 +51,23 @@ export function writeSafetensors(
   const begins = layOut(tensors);
   const entries: string[] = [];
   if (metadata !== undefined) entries.push(`${JSON.stringify(METADATA_KEY)}:${metadataJson(metadata)}`);
-  let dataSize = 0;
   for (const [name, { dtype, shape, data }] of tensors) {
     const begin = begins.get(name)!;
     const info = { dtype, shape, data_offsets: [begin, begin + data.length] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(info)}`);
-    dataSize += data.length;
   }
   const header = new TextEncoder().encode(`{${entries.join(',')}}`);
   const headerSize = Math.ceil(header.length / LENGTH_BYTES) * LENGTH_BYTES;
   if (headerSize > MAX_HEADER_BYTES) {
     throw new CheckpointError(OP, 'header', `at most ${MAX_HEADER_BYTES} bytes`, `${headerSize}`);
   }
-  const dataStart = LENGTH_BYTES + headerSize;
-  const file = new Uint8Array(dataStart + dataSize);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerSize), true);
-  file.set(header, LENGTH_BYTES);
-  file.fill(0x20, LENGTH_BYTES + header.length, dataStart);
-  for (const [name, { data }] of tensors) file.set(data, dataStart + begins.get(name)!);
-  return file;
+  const start = new Uint8Array(LENGTH_BYTES + headerSize).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerSize), true);
+  start.set(header, LENGTH_BYTES);
+  return [start, ...[...begins.keys()].map((name) => tensors.get(name)!.data)];
 }
 
-/** Where each tensor's data begins: widest elements first, else in the order given (sorting is stable). */
+/** Where each tensor's data begins, in the order of the file: widest elements first, else in the order given (sorting is stable). */
 function layOut(tensors: StateDict): ReadonlyMap<string, number> {
   const width = ([, view]: [string, TensorView]) => bytesPerElement(view.dtype);
   let offset = 0;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type BackendName, releaseBackend, useBackend } from '@sd/backend';
+import { type BackendInfo, type BackendName, releaseBackend, useBackend } from '@sd/backend';
 import { registerWebGPUKernels } from '@sd/webgpu';
 import pc from 'picocolors';
 import { loadConfig } from '../config/load-config';
@@ -9,6 +9,7 @@ import type { ProjectConfig } from '../config/schema';
 import { interruptSignal } from '../console/interrupt';
 import { ipcProgress, PROGRESS_BY_IPC } from '../console/ipc-progress';
 import { type OpenProgress, openProgressBar } from '../console/progress';
+import { DeviceLostError } from '../training/device-watch';
 import type { StageContext } from '../training/run-stages';
 import { UserError } from '../user-error';
 
@@ -30,10 +31,23 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Reads a project, starts its backend, runs a command and lets everything go again. */
+/** What a command on a project gets. */
+export type ProjectContext = StageContext & {
+  readonly signal: AbortSignal;
+  /** Is this a second start, after the device was lost? */
+  readonly recovering: boolean;
+};
+
+/** Starts after the loss of a device, in one run. */
+const MOST_RECOVERIES = 5;
+
+/**
+ * Reads a project, starts its backend, runs a command and lets everything go again. Where the device is lost while a
+ * model is trained, the same backend is started again, and the command runs once more from the last checkpoint.
+ */
 export async function withProject(
   options: ProjectOptions,
-  run: (context: StageContext & { readonly signal: AbortSignal }) => Promise<void>,
+  run: (context: ProjectContext) => Promise<void>,
 ): Promise<void> {
   const loaded = await loadConfig(options.config);
   const config: ProjectConfig = {
@@ -41,23 +55,48 @@ export async function withProject(
     ...(options.out === undefined ? {} : { out: resolve(options.out) }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   };
-  return withBackend(options.backend ?? config.backend, async () => {
-    const { signal, stop } = interruptSignal();
-    try {
-      const folder = new RunFolder(config.out);
-      await run({
+  const { signal, stop } = interruptSignal();
+  try {
+    await withRecovery(options.backend ?? config.backend, options.resume ?? false, ({ lost }, resume, recovering) =>
+      run({
         config,
-        folder,
-        resume: options.resume ?? false,
+        folder: new RunFolder(config.out),
+        resume,
+        recovering,
         precision: options.half ? 'float16' : 'float32',
         openProgress: openProgress(),
         signal,
         report: say,
+        lost,
+      }),
+    );
+  } finally {
+    stop();
+  }
+}
+
+/**
+ * Runs on a backend, and once more on the same one when its device is lost.
+ * @param resume whether the first run goes on from a checkpoint; later ones do where there is one of the run before.
+ */
+export async function withRecovery(
+  backend: BackendName | 'auto',
+  resume: boolean,
+  run: (info: BackendInfo, resume: boolean, recovering: boolean) => Promise<void>,
+): Promise<void> {
+  let [name, resumes] = [backend, resume];
+  for (let recoveries = 0; ; recoveries++) {
+    try {
+      return await withBackend(name, (_, info) => {
+        name = info.name;
+        return run(info, resumes, recoveries > 0);
       });
-    } finally {
-      stop();
+    } catch (error) {
+      if (!(error instanceof DeviceLostError) || recoveries === MOST_RECOVERIES) throw error;
+      resumes = error.hasCheckpoint;
+      say(`${error.message}; ${name} is started again, ${resumes ? 'from the last checkpoint' : 'from the beginning'}`);
     }
-  });
+  }
 }
 
 function openProgress(): OpenProgress {
@@ -76,12 +115,16 @@ export function refuseToOverwrite(folder: StageFolder, { resume, overwrite }: Pr
 }
 
 /** Starts a backend, says which and why, and releases it, without which the process would not end. */
-export async function withBackend<T>(name: BackendName | 'auto', run: (explanation: string) => Promise<T>): Promise<T> {
-  const { explanation, name: started } = await useBackend(name);
+export async function withBackend<T>(
+  name: BackendName | 'auto',
+  run: (explanation: string, info: BackendInfo) => Promise<T>,
+): Promise<T> {
+  const info = await useBackend(name);
+  const { explanation, name: started } = info;
   if (started === 'webgpu') await registerWebGPUKernels();
   say(pc.dim(explanation));
   try {
-    return await run(explanation);
+    return await run(explanation, info);
   } finally {
     await releaseBackend();
   }

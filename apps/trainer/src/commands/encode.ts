@@ -1,7 +1,8 @@
 import { encodeIntoFolder } from '../data/latents';
 import { openDataset } from '../data/open-dataset';
 import { checkWritable } from '../files/atomic-file';
-import { digest, firstStageWeights, givenScaleFactor, openFirstStage } from '../training/run-stages';
+import { fileDigest } from '../files/file-digest';
+import { firstStageWeights, givenScaleFactor, openFirstStage } from '../training/run-stages';
 import { type ProjectOptions, say, withProject } from './context';
 
 /** `sd encode --config FILE`: encodes the project's images with its first stage, going on where it was stopped. */
@@ -12,7 +13,7 @@ export async function encode(options: ProjectOptions): Promise<void> {
     say(dataset.description);
     await checkWritable(folder.root, 2 * dataset.length * dataset.size ** 2); // latents are smaller than images
     const scaleFactor = await givenScaleFactor(config);
-    const firstStage = await digest(firstStageWeights({ config, folder }));
+    const firstStage = await fileDigest(firstStageWeights({ config, folder }));
     const latents = await encodeIntoFolder(autoencoder, dataset, openProgress, {
       folder: folder.latents,
       identity: JSON.stringify({ data: config.data, seed: config.seed, firstStage, scaleFactor }),

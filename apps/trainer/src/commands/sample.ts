@@ -3,6 +3,7 @@ import { randomKey } from '@sd/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Denoiser, NO_CLASS } from '../conditions/denoiser';
 import { checkWritable, writeAtomically } from '../files/atomic-file';
+import { fileDigest } from '../files/file-digest';
 import { type DiffusionMetadata, loadDiffusionModel, loadFirstStage } from '../files/weights-file';
 import { imageGridPng } from '../report/image-grid';
 import { chosenClasses } from '../sampling/chosen-classes';
@@ -12,7 +13,7 @@ import type { Pipeline } from '../sampling/pipeline';
 import { PredictionStrip } from '../sampling/prediction-strip';
 import { sampleImages } from '../sampling/sample-images';
 import { type SigmaSpacing, samplerScheduler, takesEta } from '../sampling/samplers';
-import { digest, firstStageWeights, modelWeights } from '../training/run-stages';
+import { firstStageWeights, modelWeights } from '../training/run-stages';
 import { UserError } from '../user-error';
 import { type ProjectOptions, say, withProject } from './context';
 
@@ -111,8 +112,8 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
       }
       const settings = {
         model: options.model,
-        weights: { file: weights, sha256: await digest(weights) },
-        firstStage: { file: firstStage, sha256: await digest(firstStage) },
+        weights: { file: weights, sha256: await fileDigest(weights) },
+        firstStage: { file: firstStage, sha256: await fileDigest(firstStage) },
         scheduler: scheduler.config,
         count,
         steps,

@@ -7,7 +7,7 @@ import { sayResult } from './say-result';
 export async function trainAutoencoder(options: ProjectOptions): Promise<void> {
   await withProject(options, async (context) => {
     const { config, folder, openProgress, signal } = context;
-    refuseToOverwrite(folder.firstStage, options);
+    if (!context.recovering) refuseToOverwrite(folder.firstStage, options);
     const dataset = await openDataset(config.data, config.seed, openProgress, say, signal);
     say(dataset.description);
     try {

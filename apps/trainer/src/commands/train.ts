@@ -28,7 +28,7 @@ async function trainModel(options: ModelOptions, distilled: boolean): Promise<vo
           : `config: models.${options.model} has a section distillation; \`sd distill\` trains it`,
       );
     }
-    refuseToOverwrite(folder.stage(options.model), options);
+    if (!context.recovering) refuseToOverwrite(folder.stage(options.model), options);
     if (!existsSync(folder.latents)) {
       throw new UserError(`there are no latents at ${folder.latents}: make them with \`sd encode\``);
     }

@@ -66,6 +66,9 @@ describe('a project', () => {
       maxGradientNorm: 1,
       emaDecay: 0.9999,
       checkpointEvery: 500,
+      keepCheckpoints: 1,
+      keepBest: false,
+      onBadLoss: 'stop',
     });
     expect(firstStage.klWeight).toBe(1e-6);
   });

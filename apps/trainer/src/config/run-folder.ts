@@ -28,6 +28,26 @@ export class StageFolder {
     return join(this.path, 'checkpoint.safetensors');
   }
 
+  /** Earlier checkpoints, where they are kept. */
+  get checkpoints(): string {
+    return join(this.path, 'checkpoints');
+  }
+
+  /** The checkpoint after the lowest loss. */
+  get bestCheckpoint(): string {
+    return join(this.checkpoints, 'best.safetensors');
+  }
+
+  /** Step and loss of the best checkpoint. */
+  get best(): string {
+    return join(this.checkpoints, 'best.json');
+  }
+
+  /** Data of steps whose loss was not finite or far too large. */
+  get badBatches(): string {
+    return join(this.path, 'bad-batches');
+  }
+
   /** The finished weights, averaged, with their configuration. */
   get weights(): string {
     return join(this.path, 'model.safetensors');

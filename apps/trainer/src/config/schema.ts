@@ -77,6 +77,14 @@ const training = {
   emaDecay: z.number().min(0).max(1).default(0.9999),
   /** A checkpoint is written every so many steps, at the end, and on Ctrl-C. */
   checkpointEvery: positiveInteger.default(500),
+  /** Checkpoints that are kept, the last one included. */
+  keepCheckpoints: positiveInteger.default(1),
+  /** Also keep the checkpoint after the lowest mean loss. */
+  keepBest: z.boolean().default(false),
+  /** What a step is answered with whose loss is not finite, or a spike. */
+  onBadLoss: z.enum(['stop', 'skip', 'halve']).default('stop'),
+  /** A loss so many times the running mean is a spike; without it there are none. */
+  spikeFactor: z.number().gt(1).optional(),
 };
 
 /** PatchGAN beside a first stage; the names in brackets are LDM's. */

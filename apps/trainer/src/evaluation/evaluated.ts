@@ -3,11 +3,11 @@ import { randomKey } from '@sd/core';
 import { countMacs } from '@sd/unet';
 import type { OpenProgress, Progress } from '../console/progress';
 import { ImageFolder } from '../data/image-folder';
+import { fileDigest } from '../files/file-digest';
 import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
 import { measureStepsPerSecond } from '../sampling/sample-images';
 import { type SigmaSpacing, samplerScheduler, takesEta } from '../sampling/samplers';
 import type { Evaluation } from './evaluation';
-import { fileDigest } from './feature-extractor';
 import { generatedImages } from './generated-images';
 import { datasetImages, type ImageSet } from './image-set';
 

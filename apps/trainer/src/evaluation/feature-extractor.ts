@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { TensorView } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
 import { InceptionV3, SqueezeNet } from '@sd/metrics';
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { fileDigest } from '../files/file-digest';
 import { packageFile } from '../files/package-root';
 import { withWeights } from '../files/tensor-file';
 import { UserError } from '../user-error';
@@ -63,11 +62,4 @@ function squeezeNetFeatures(network: SqueezeNet, images: Tensor4D): Tensor2D {
     const resized = tf.image.resizeBilinear(images, [SQUEEZENET_SIZE, SQUEEZENET_SIZE], false, true);
     return tf.div<Tensor2D>(network.features(resized), SQUEEZENET_SCALE);
   });
-}
-
-/** The SHA-256 of a file of any size, in hexadecimal. */
-export async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,5 +1,5 @@
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { UserError } from '../user-error';
 
 let temporaryFiles = 0;
@@ -8,15 +8,17 @@ let temporaryFiles = 0;
  * Writes a file whole or not at all: into a temporary file beside it, flushed to disk, then renamed. A reader, a crash
  * or a full disk never sees half a file, and the previous one stays until the new one is complete.
  *
+ * @param data in one piece, or in several, written one after the other: a file may be larger than one array can be.
  * @throws {UserError} that names the file and what stopped it.
  */
-export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
+export async function writeAtomically(path: string, data: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.${process.pid}-${temporaryFiles++}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'w');
     try {
-      await file.writeFile(data); // goes on after a short write, which is what a disk that fills up gives first
+      // goes on where the last one ended, and after a short write, which is what a disk that fills up gives first
+      for (const piece of Array.isArray(data) ? data : [data]) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();
@@ -25,6 +27,13 @@ export async function writeAtomically(path: string, data: Uint8Array | string): 
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw new UserError(`cannot write ${path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
+  }
+}
+
+/** Removes what killed processes left of files that they were writing into a folder. */
+export async function removeTemporaryFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (/\.\d+-\d+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
   }
 }
 

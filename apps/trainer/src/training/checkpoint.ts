@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { CheckpointError, readSafetensors, type TensorView, toFloat32, writeSafetensors } from '@sd/checkpoint';
+import { type Safetensors, safetensorsPieces, type TensorView, toFloat32 } from '@sd/checkpoint';
 import { SpectralDiffusionError } from '@sd/core';
 import { withoutPrefix, withPrefix } from '@sd/nn';
 import type { AdamW, ExponentialMovingAverage } from '@sd/nn/optim';
 import type { TrainingConfig } from '../config/schema';
 import { writeAtomically } from '../files/atomic-file';
+import { withSafetensors } from '../files/tensor-file';
 import { UserError } from '../user-error';
+import type { LossGuard } from './loss-guard';
 import type { TrainingTask } from './task';
 
 /** Raised when the meaning of a checkpoint's contents changes. */
@@ -16,6 +17,8 @@ export type TrainingState = {
   readonly optimizer: AdamW;
   readonly average: ExponentialMovingAverage;
   readonly training: TrainingConfig;
+  /** What it has seen so far belongs to the run. */
+  readonly guard?: LossGuard;
 };
 
 /**
@@ -26,7 +29,7 @@ export type TrainingState = {
  * previous checkpoint is intact then.
  */
 export async function saveCheckpoint(path: string, step: number, state: TrainingState): Promise<void> {
-  const { task, optimizer, average, training } = state;
+  const { task, optimizer, average, training, guard } = state;
   const tensors = new Map<string, TensorView>();
   const add = (entries: ReadonlyMap<string, TensorView>) => {
     for (const [name, view] of entries) tensors.set(name, view);
@@ -42,8 +45,9 @@ export async function saveCheckpoint(path: string, step: number, state: Training
     step: String(step),
     identity: JSON.stringify(task.identity),
     training: JSON.stringify(training),
+    ...(guard?.isActive ? { guard: JSON.stringify(guard) } : {}),
   };
-  await writeAtomically(path, writeSafetensors(tensors, metadata));
+  await writeAtomically(path, safetensorsPieces(tensors, metadata));
 }
 
 /** What is left to do when a training has gone astray. @param path of the last checkpoint. */
@@ -83,6 +87,7 @@ export async function loadCheckpoint(
     }
     average.loadStateDict(withoutPrefix(tensors, 'ema.'));
     optimizer.loadStateDict(withoutPrefix(tensors, 'optimizer.'));
+    if (metadata.guard !== undefined) state.guard?.restore(parsed(path, 'guard', metadata.guard));
   } catch (error) {
     throw error instanceof SpectralDiffusionError ? new UserError(`${path}: ${error.message}`) : error;
   }
@@ -97,17 +102,16 @@ function parsed(path: string, what: string, text: string | undefined): unknown {
   }
 }
 
-/** Reads a safetensors file whole. @throws {UserError} that names the file and what is wrong with it. */
-export async function readCheckpointFile(path: string): Promise<ReturnType<typeof readSafetensors>> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`cannot read ${path}: ${readFailure(error)}`);
+/**
+ * Reads a safetensors file of any size, each tensor into an array of its own.
+ * @throws {UserError} that names the file and what is wrong with it.
+ */
+export async function readCheckpointFile(path: string): Promise<Safetensors> {
+  return withSafetensors(path, async (file) => {
+    const tensors = new Map<string, TensorView>();
+    for await (const [name, view] of file.tensors()) tensors.set(name, view);
+    return { tensors, metadata: file.metadata };
   });
-  try {
-    return readSafetensors(bytes);
-  } catch (error) {
-    if (error instanceof CheckpointError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
-  }
 }
 
 /** Names what two configurations differ in, by dotted path. */
@@ -122,9 +126,4 @@ export function differences(before: unknown, after: unknown, path = ''): string[
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readFailure(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT') return 'no such file';
-  return error.code === 'EISDIR' ? 'it is a folder' : error.message;
 }

@@ -15,11 +15,20 @@ export type MetricsRow = {
 
 /** A JSON object per line, appended as the training goes. */
 export class MetricsLog {
+  readonly #rows: MetricsRow[];
+
   private constructor(
     private readonly path: string,
     /** Rows of the steps before this run. */
     readonly earlier: readonly MetricsRow[],
-  ) {}
+  ) {
+    this.#rows = [...earlier];
+  }
+
+  /** All rows, those of this run too. */
+  get rows(): readonly MetricsRow[] {
+    return this.#rows;
+  }
 
   /** Starts a log, or continues one from `step`: rows of later steps, which will come again, are cut. */
   static async open(path: string, step: number): Promise<MetricsLog> {
@@ -32,6 +41,7 @@ export class MetricsLog {
   async append(rows: readonly MetricsRow[]): Promise<void> {
     try {
       await appendFile(this.path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+      this.#rows.push(...rows);
     } catch (error) {
       throw new UserError(`cannot write ${this.path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
     }

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { type Autoencoder, downsampleFactor, type VQModel } from '@sd/autoencoder';
 import { foldIn, type RandomKey, randomKey } from '@sd/core';
 import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
@@ -13,6 +11,7 @@ import type { ModelConfig, ProjectConfig } from '../config/schema';
 import type { OpenProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import type { Latents } from '../data/latents';
+import { fileDigest } from '../files/file-digest';
 import {
   type DiffusionMetadata,
   loadDiffusionModel,
@@ -38,6 +37,8 @@ export type StageContext = {
   readonly signal?: AbortSignal;
   /** Takes lines for the user. */
   readonly report?: (line: string) => void;
+  /** Settles when the device is lost. */
+  readonly lost?: Promise<string> | undefined;
 };
 
 /** Trains the first stage, from given weights where the configuration names them, and writes the result. */
@@ -191,7 +192,7 @@ async function openTeaching(
     distillation: new SpectrumAwareDistillation({ pairs, lambdaSpatial, lambdaFrequency, alpha }),
     identity: {
       name,
-      sha256: await digest(weights),
+      sha256: await fileDigest(weights),
       unet: teacher.config,
       lambdaSpatial,
       lambdaFrequency,
@@ -200,13 +201,6 @@ async function openTeaching(
     },
     dispose: () => denoiser.dispose(),
   };
-}
-
-/** The SHA-256 of a file, in hexadecimal. */
-export async function digest(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
 }
 
 function modelCondition({ kind, classes }: Denoiser, { classNames }: Latents): Pick<DiffusionMetadata, 'condition'> {

@@ -1,15 +1,24 @@
 import { foldIn, type RandomKey } from '@sd/core';
-import { AdamW, ExponentialMovingAverage, linearDecay, withWarmup } from '@sd/nn/optim';
+import { AdamW, clipFactor, ExponentialMovingAverage, globalNorm, linearDecay, withWarmup } from '@sd/nn/optim';
 import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { StageFolder } from '../config/run-folder';
 import type { TrainingConfig } from '../config/schema';
 import type { OpenProgress, Progress } from '../console/progress';
-import { checkWritable } from '../files/atomic-file';
+import { checkWritable, removeTemporaryFiles } from '../files/atomic-file';
 import { UserError } from '../user-error';
-import { accumulatedGradients, disposeGradients, drawsPerStep } from './accumulated-gradients';
+import {
+  type AccumulatedGradients,
+  accumulatedGradients,
+  disposeGradients,
+  drawsPerStep,
+} from './accumulated-gradients';
 import { hint, loadCheckpoint, saveCheckpoint } from './checkpoint';
+import { CheckpointKeeper } from './checkpoint-keeper';
+import { DeviceWatch } from './device-watch';
+import { LossGuard } from './loss-guard';
 import { MetricsLog, type MetricsRow } from './metrics-log';
+import { saveBatch } from './save-batch';
 import { type TrainingTask, taskParameters } from './task';
 
 /** Steps between two looks at the loss. Looking costs a synchronization with the device. */
@@ -30,6 +39,8 @@ export type TrainLoopOptions = {
   readonly signal?: AbortSignal;
   /** Takes lines for the user. */
   readonly report?: (line: string) => void;
+  /** Settles when the device is lost that all this runs on. */
+  readonly lost?: Promise<string> | undefined;
 };
 
 export type TrainLoopResult = { readonly steps: number; readonly interrupted: boolean; readonly seconds: number };
@@ -39,22 +50,28 @@ export type TrainLoopResult = { readonly steps: number; readonly interrupted: bo
  * unless the loop was interrupted.
  *
  * @throws {UserError} when the folder cannot be written (before the first step), when a checkpoint does not fit, and
- * when the loss is not finite. @throws the signal's reason when it is aborted before the first step.
+ * when the loss is not finite, unless such steps are to be left out. @throws {DeviceLostError} when the device is lost.
+ * @throws the signal's reason when it is aborted before the first step.
  */
 export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): Promise<TrainLoopResult> {
-  const { training, folder, key, resume, openProgress, signal, report } = options;
+  const { training, folder, key, resume, openProgress, signal, report, lost } = options;
   signal?.throwIfAborted();
   const parameters = taskParameters(task);
   for (const [name, parameter] of parameters) {
     if (!parameter.isAllocated) parameter.initialize(foldIn(foldIn(key, 'init'), name));
   }
   const size = [...parameters.values()].reduce((sum, parameter) => sum + parameter.size, 0);
-  await checkWritable(folder.path, 2 * 16 * size); // weights, average and two moments, beside the previous checkpoint
+  await removeTemporaryFiles(folder.path);
+  // weights, average and two moments, beside the previous checkpoints
+  await checkWritable(folder.path, 2 * 16 * size);
   const optimizer = new AdamW(parameters, training);
   const average = new ExponentialMovingAverage(task.result.parameters(), training.emaDecay);
+  const guard = new LossGuard(training);
+  const keeper = new CheckpointKeeper(folder, training);
+  const watch = new DeviceWatch(lost);
   let progress: Progress | undefined;
   try {
-    const state = { task, optimizer, average, training };
+    const state = { task, optimizer, average, training, guard };
     const { step: first, changed } = resume ? await loadCheckpoint(folder.checkpoint, state) : NEW;
     if (resume) report?.(`continuing ${task.label} after ${first} steps`);
     for (const change of changed) report?.(`continuing with another ${change}`);
@@ -65,31 +82,31 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     const secondsBefore = log.earlier.at(-1)?.seconds ?? 0;
     const seconds = () => secondsBefore + (performance.now() - started) / 1000;
     let step = first;
-    let tensorsAtStart = 0;
+    let hasCheckpoint = resume;
+    const onDevice = <T>(work: Promise<T>) => watch.guard(work, () => hasCheckpoint);
+    const save = async (done: number) => {
+      await onDevice(saveCheckpoint(folder.checkpoint, done, state));
+      hasCheckpoint = true;
+      await keeper.keep(done, log.rows);
+    };
+    const leaks = new LeakWatch(task.label);
     progress.update(step);
     for (; step < training.steps && !signal?.aborted; step++) {
       const looks = step % LOG_EVERY === 0 || step === training.steps - 1;
-      const rate = learningRate(step);
-      const row = await trainStep(task, state, parameters, {
-        step,
-        rate,
-        training,
-        looks,
-        checkpoint: folder.checkpoint,
-      });
+      const context = { step, rate: learningRate(step), training, looks, folder, report };
+      const row = await onDevice(
+        guard.isActive ? guardedStep(state, parameters, context) : trainStep(state, parameters, context),
+      );
       if (row) {
         await log.append([{ ...row, seconds: seconds() }]);
         progress.update(step + 1, `loss ${row.loss.toFixed(4)}`);
       }
-      if (step === first + 1) tensorsAtStart = tf.memory().numTensors;
-      if (step > first + 1 && tf.memory().numTensors > tensorsAtStart + LEAK_ALLOWANCE) {
-        throw new Error(`${task.label}: ${tf.memory().numTensors - tensorsAtStart} tensors leaked by step ${step}`);
-      }
+      if (step > first) leaks.check(step);
       const due = (step + 1) % training.checkpointEvery === 0;
-      if (due && step + 1 < training.steps) await saveCheckpoint(folder.checkpoint, step + 1, state);
+      if (due && step + 1 < training.steps) await save(step + 1);
       await new Promise(setImmediate); // lets Ctrl-C and progress through while a backend computes synchronously
     }
-    if (step > first || !signal?.aborted) await saveCheckpoint(folder.checkpoint, step, state);
+    if (step > first || !signal?.aborted) await save(step);
     if (!signal?.aborted) average.swap();
     return { steps: step, interrupted: signal?.aborted ?? false, seconds: seconds() };
   } finally {
@@ -99,32 +116,61 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
   }
 }
 
+/** Ends a run whose steps leave tensors behind, before they fill the memory. */
+class LeakWatch {
+  #start: { readonly step: number; readonly tensors: number; readonly bytes: number } | undefined;
+
+  constructor(private readonly label: string) {}
+
+  /** To be called after every step but the first, which makes what stays. */
+  check(step: number): void {
+    const { numTensors: tensors, numBytes: bytes } = tf.memory();
+    this.#start ??= { step, tensors, bytes };
+    const more = tensors - this.#start.tensors;
+    if (more <= LEAK_ALLOWANCE) return;
+    const steps = step - this.#start.step;
+    const megabytes = ((bytes - this.#start.bytes) / 1e6).toFixed(1);
+    throw new Error(
+      `${this.label}: ${more} tensors leaked by step ${step}: ${(more / steps).toFixed(1)} a step, ${megabytes} MB in all`,
+    );
+  }
+}
+
+type State = {
+  readonly task: TrainingTask;
+  readonly optimizer: AdamW;
+  readonly average: ExponentialMovingAverage;
+  readonly guard: LossGuard;
+};
+
+type Parameters = ReturnType<typeof taskParameters>;
+
 type StepContext = {
   readonly step: number;
   readonly rate: number;
   readonly training: TrainingConfig;
-  /** Where the last checkpoint is. */
-  readonly checkpoint: string;
+  readonly folder: StageFolder;
   /** Read the loss back? */
   readonly looks: boolean;
+  readonly report: ((line: string) => void) | undefined;
 };
 
+type Row = Omit<MetricsRow, 'seconds'>;
+
 async function trainStep(
-  task: TrainingTask,
-  { optimizer, average }: { readonly optimizer: AdamW; readonly average: ExponentialMovingAverage },
-  parameters: ReturnType<typeof taskParameters>,
-  { step, rate, training, looks, checkpoint }: StepContext,
-): Promise<Omit<MetricsRow, 'seconds'> | undefined> {
+  { task, optimizer, average }: State,
+  parameters: Parameters,
+  context: StepContext,
+): Promise<Row | undefined> {
+  const { step, rate, training, looks } = context;
   const accumulated = await accumulatedGradients(task, step, drawsPerStep(training), parameters);
-  const { value, gradients, parts } = accumulated;
+  const { gradients } = accumulated;
   // taken before the loss is read: where that is not finite the run ends, and with it these weights
   const norm = optimizer.clippedUpdate(gradients, { learningRate: rate, maxNorm: training.maxGradientNorm, average });
   try {
-    const row = looks ? await readRow(step, value, norm, rate, parts) : undefined;
+    const row = looks ? await readRow(step, accumulated, norm, rate) : undefined;
     if (row && !Number.isFinite(row.loss + row.gradientNorm)) {
-      throw new UserError(
-        `${task.label}: the loss is ${row.loss} and the gradient's norm ${row.gradientNorm} at step ${step}; ${hint(checkpoint)}`,
-      );
+      await stopped(task, row, context, `the loss is ${row.loss} and the gradient's norm ${row.gradientNorm}`);
     }
     return row;
   } finally {
@@ -133,13 +179,52 @@ async function trainStep(
   }
 }
 
+/** A step that is looked at before it is taken. */
+async function guardedStep(
+  { task, optimizer, average, guard }: State,
+  parameters: Parameters,
+  context: StepContext,
+): Promise<Row | undefined> {
+  const { step, training, looks, folder, report } = context;
+  const rate = context.rate * guard.rateFactor;
+  const draws = drawsPerStep(training);
+  const accumulated = await accumulatedGradients(task, step, draws, parameters);
+  const norm = globalNorm(accumulated.gradients.values());
+  const gradientScale = clipFactor(norm, training.maxGradientNorm);
+  try {
+    const row = await readRow(step, accumulated, norm, rate);
+    const verdict = guard.judge(row.loss, row.gradientNorm);
+    if (verdict.action === 'take') {
+      optimizer.update(accumulated.gradients, { learningRate: rate, gradientScale, average });
+      return looks ? row : undefined;
+    }
+    if (verdict.action === 'stop') await stopped(task, row, context, verdict.reason);
+    const file = await saveBatch(folder.badBatches, task, { ...row, draws });
+    report?.(`${task.label}, step ${step}: ${verdict.reason}; its batch is ${file}`);
+    return undefined;
+  } finally {
+    disposeGradients(accumulated);
+    tf.dispose([norm, gradientScale]);
+  }
+}
+
+/** @throws {UserError} that says why the run ends; the data of the step are on disk. */
+async function stopped(
+  task: TrainingTask,
+  row: Row,
+  { training, folder }: StepContext,
+  reason: string,
+): Promise<never> {
+  const file = await saveBatch(folder.badBatches, task, { ...row, draws: drawsPerStep(training) });
+  throw new UserError(`${task.label}: ${reason} at step ${row.step} (its batch: ${file}); ${hint(folder.checkpoint)}`);
+}
+
 async function readRow(
   step: number,
-  value: Scalar,
+  { value, parts }: AccumulatedGradients,
   norm: Scalar,
   learningRate: number,
-  parts: Readonly<Record<string, Scalar>>,
-): Promise<Omit<MetricsRow, 'seconds'>> {
+): Promise<Row> {
   const read = async (scalar: Scalar) => (await scalar.data())[0];
   const values = await Promise.all(
     Object.entries(parts).map(async ([name, part]) => [name, await read(part)] as const),
