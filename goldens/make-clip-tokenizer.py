@@ -97,13 +97,21 @@ tokenizer = CLIPTokenizer(vocab=vocab, merges=merges)
 few = {token: i for i, token in enumerate(t for t in tokens if t not in ("q", "q</w>", "z</w>"))}
 partial = CLIPTokenizer(vocab=few, merges=merges, pad_token="!</w>")
 gone = ["quiz", "a q z", "quartz"]
+# As Stable Diffusion 2 has it: what fills up is a letter, and a special token wherever it is
+exclaiming = CLIPTokenizer(vocab=vocab, merges=merges, pad_token="!")
+exclamations = ["cat! a!!b", "! !", "it's!<|endoftext|>!"]
+
+
+def padded(tokenizer, texts):
+    options = dict(truncation=True, max_length=12, padding="max_length")
+    return [{"text": text, "padded": tokenizer(text, **options)["input_ids"]} for text in texts]
+
+
 result = {
     "tokenizer": json.loads(tokenizer.backend_tokenizer.to_str()),
     "cases": list(cases(tokenizer)),
-    "partial": {"without": ["q", "q</w>", "z</w>"], "cases": [
-        {"text": text, "padded": partial(text, truncation=True, max_length=12, padding="max_length")["input_ids"]}
-        for text in gone
-    ]},
+    "partial": {"without": ["q", "q</w>", "z</w>"], "cases": padded(partial, gone)},
+    "exclaiming": padded(exclaiming, exclamations),
 }
 path = pathlib.Path(__file__).parent / "clip-tokenizer.json"
 path.write_text(json.dumps(result, ensure_ascii=True, separators=(",", ":")) + "\n")

@@ -9,9 +9,10 @@ type Golden = {
   };
   readonly cases: readonly (Case & { readonly decoded: string })[];
   readonly partial: { readonly without: readonly string[]; readonly cases: readonly Omit<Case, 'ids'>[] };
+  readonly exclaiming: readonly Omit<Case, 'ids'>[];
 };
 
-const { tokenizer: file, cases, partial } = goldenJson<Golden>('clip-tokenizer.json');
+const { tokenizer: file, cases, partial, exclaiming } = goldenJson<Golden>('clip-tokenizer.json');
 const { vocab, merges } = file.model;
 const mergesText = ['#version: 0.2', ...merges.map((pair) => pair.join(' ')), ''].join('\n');
 
@@ -46,12 +47,17 @@ test('letters that a vocabulary lacks are the end token; another token fills up'
   for (const { text, padded } of partial.cases) expect(tokenizer.encode(text)).toEqual(padded);
 });
 
-test('a word of a hundred thousand letters is no trouble', () => {
-  const { length } = tokenizers['tokenizer.json'].encode('catphoto'.repeat(12_500), {
-    padding: false,
-    maxLength: 1e6,
-  });
-  expect(length).toBeGreaterThan(12_500);
+test('what fills up is a special token inside of texts, too', () => {
+  const tokenizer = ClipTokenizer.fromTokenizerJson(JSON.stringify(file), { padToken: '!', maxLength: 12 });
+  for (const { text, padded } of exclaiming) expect(tokenizer.encode(text)).toEqual(padded);
+});
+
+test('long words and long texts of special tokens are no trouble', () => {
+  const options = { padding: false, maxLength: 1e6 };
+  const word = tokenizers['tokenizer.json'].encode('catphoto'.repeat(12_500), options);
+  expect(word.length).toBeGreaterThan(12_500);
+  const special = tokenizers['tokenizer.json'].encode('<|endoftext|>'.repeat(100_000), options);
+  expect(special).toHaveLength(100_002);
 });
 
 describe('errors', () => {

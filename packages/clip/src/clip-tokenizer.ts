@@ -44,6 +44,8 @@ export class ClipTokenizer {
   readonly #tokens: ReadonlyMap<number, string>;
   readonly #encoding: BytePairEncoding;
   readonly #special: ReadonlyMap<string, number>;
+  /** Cuts a text before and after every special token, which it keeps. */
+  readonly #splitter: RegExp;
   readonly #cache = new Map<string, readonly number[]>();
 
   /**
@@ -71,6 +73,8 @@ export class ClipTokenizer {
       [eosToken, this.eosTokenId],
       [padToken, this.padTokenId],
     ]);
+    const names = [...this.#special.keys()].sort((a, b) => b.length - a.length);
+    this.#splitter = new RegExp(`(${names.map(escaped).join('|')})`, 'u');
   }
 
   /**
@@ -135,27 +139,12 @@ export class ClipTokenizer {
 
   #tokensOf(text: string): number[] {
     const result: number[] = [];
-    for (const piece of this.#pieces(text)) {
+    for (const piece of text.split(this.#splitter)) {
       const special = this.#special.get(piece);
       if (special !== undefined) result.push(special);
       else for (const word of wordsOf(piece)) for (const id of this.#word(word)) result.push(id);
     }
     return result;
-  }
-
-  /** The text in order, cut before and after every special token in it. */
-  *#pieces(text: string): Iterable<string> {
-    let rest = text;
-    while (rest !== '') {
-      let [at, found] = [rest.length, ''];
-      for (const token of this.#special.keys()) {
-        const place = rest.indexOf(token);
-        if (place >= 0 && place < at) [at, found] = [place, token];
-      }
-      if (at > 0) yield rest.slice(0, at);
-      if (found !== '') yield found;
-      rest = rest.slice(at + found.length);
-    }
   }
 
   #word(word: string): readonly number[] {
@@ -167,6 +156,11 @@ export class ClipTokenizer {
     this.#cache.set(word, ids);
     return ids;
   }
+}
+
+/** The text as a regular expression for itself. */
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 
 function* wordsOf(text: string): Iterable<string> {
