@@ -6,6 +6,7 @@ import { gatedHaarDwt2d, gatedHaarIdwt2d, haarDwt2d, haarGateGrad, haarIdwt2d } 
 import { multiTensorAdamW } from './multi-tensor-adamw';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
+import { sum } from './sum';
 import { threefryNormal } from './threefry-normal';
 
 const KERNELS = [
@@ -23,12 +24,14 @@ const KERNELS = [
   gatedHaarDwt2d,
   gatedHaarIdwt2d,
   haarGateGrad,
+  sum,
   conv2dBackpropFilter,
 ];
 
 /**
- * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/nn, @sd/wavelet and @sd/core ask for, and in place of
- * tfjs's slow filter gradient, so that plain `tf.conv2d` gains too. May be called at any time, also again.
+ * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn and @sd/wavelet ask
+ * for, and in place of tfjs's slow filter gradient and sums, so that plain `tf.conv2d` gains too. May be called at any
+ * time, also again.
  */
 export async function registerWebGPUKernels(): Promise<void> {
   await import('@tensorflow/tfjs-backend-webgpu'); // registers its own kernels, which would replace these later
