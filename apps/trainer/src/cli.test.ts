@@ -58,6 +58,7 @@ test("help lists every command, and the version is the package's", async () => {
     'sample',
     'evaluate',
     'export',
+    'reproduce',
   ]) {
     expect(help.stdout).toMatch(new RegExp(`^ {2}${verb} `, 'm'));
   }

@@ -9,11 +9,13 @@ import { encode } from './commands/encode';
 import { type EvaluateOptions, evaluate } from './commands/evaluate';
 import { EXPORT_FORMATS, type ExportOptions, exportModel } from './commands/export';
 import { info } from './commands/info';
+import { type ReproduceOptions, reproduce } from './commands/reproduce';
 import { sample } from './commands/sample';
 import { distill, train } from './commands/train';
 import { trainAutoencoder } from './commands/train-autoencoder';
 import { withSuggestion } from './config/nearest';
 import { interruptedExitCode } from './console/interrupt';
+import { SCALES } from './reproduce/scale';
 import { SAMPLER_NAMES, SIGMA_FIELDS } from './sampling/samplers';
 
 function positiveInteger(text: string): number {
@@ -31,6 +33,12 @@ function seed(text: string): number {
 function nonNegative(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && value < Infinity)) throw new InvalidArgumentError('It must be a number from 0.');
+  return value;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 }
 
@@ -173,6 +181,19 @@ program
   .option('--out <folder>', "in place of the project's out")
   .addOption(backendOption())
   .action((options: ExportOptions) => exportModel(options));
+
+program
+  .command('reproduce [names...]')
+  .description("make the paper's figures and tables again, beside what it prints; without names, list them")
+  .addOption(new Option('--scale <name>', 'how much is computed').choices(SCALES).default('tiny'))
+  .option('--out <folder>', 'where everything is written', 'out/reproduce')
+  .option('--models <folder>', 'trained models, as sd demo leaves them', 'out/demo')
+  .option('--minutes <n>', 'stop after so long; the same command goes on from there', positive)
+  .option('--seed <n>', 'seed of everything random', seed, 0)
+  .addOption(backendOption())
+  .action(async (names: string[], options: ReproduceOptions) => {
+    process.stdout.write(`${await reproduce(names, options)}\n`);
+  });
 
 enableProdMode(); // without it tfjs advises on other backends at every start
 

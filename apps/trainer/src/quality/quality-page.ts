@@ -1,6 +1,7 @@
 import { log10OrGap, logYAxis, PLOT, xAxis } from '../report/charts/axes';
 import { lineSeries, type Point } from '../report/charts/line-series';
 import { renderChart } from '../report/charts/render-chart';
+import { standaloneSvg } from '../report/charts/standalone-svg';
 import type { LineStyle } from '../report/line-style';
 
 /** What was measured of a sampler at a number of steps. */
@@ -37,7 +38,8 @@ function styleOf(index: number): LineStyle {
   };
 }
 
-const TITLE = '<title>Relative distance from the reference over calls of the model</title>';
+const TITLE = 'Relative distance from the reference over calls of the model';
+const SIZE = { width: 660, height: 400 } as const;
 
 /** Distance from the reference over calls of the model, both logarithmic, as the text of an SVG file. */
 export function qualityChart(rows: readonly QualityRow[]): string {
@@ -65,20 +67,10 @@ export function qualityChart(rows: readonly QualityRow[]): string {
       ),
       series: lines.map((points, i) => lineSeries(points, styleOf(i))),
     },
-    { width: 660, height: 400 },
+    SIZE,
   );
   const legend = samplers.map((sampler, i) => legendEntry(sampler, styleOf(i), 36 + 20 * i)).join('');
-  // A file of its own has no page that sets the chart's variables, or gives it a size.
-  return `${svg
-    .replace(
-      '<svg aria-hidden="true" focusable="false"',
-      '<svg xmlns="http://www.w3.org/2000/svg" width="660" height="400"',
-    )
-    .replaceAll('var(--muted)', '#555')
-    .replaceAll('var(--axis)', '#888')
-    .replaceAll('var(--line)', '#ddd')
-    .replace('>', `>${TITLE}`) // the end of the opening tag
-    .replace('</svg>', `${legend}</svg>`)}\n`;
+  return standaloneSvg(svg, { ...SIZE, title: TITLE, rest: legend });
 }
 
 function legendEntry(name: string, { color, dash, width }: LineStyle, y: number): string {

@@ -14,7 +14,8 @@ import { Training } from './sections/training';
 import { styles } from './styles/index';
 
 /** Nothing from anywhere, no scripts: pictures are in the page. */
-const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+export const POLICY =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 const CONTENTS: Contents = [
   { id: 'comparison', title: 'Numbers' },

@@ -1,0 +1,34 @@
+import type { OpenProgress } from '../console/progress';
+import type { Pieces } from './pieces';
+import type { Outcome } from './reproduction-result';
+import type { Scale } from './scale';
+
+/** One figure or table of the paper: what it says, and how it is made again. */
+export type Reproduction = {
+  /** As on the command line: `fig3`, `table2`. */
+  readonly name: string;
+  readonly title: string;
+  /** What the paper shows or says there. */
+  readonly paper: string;
+  /** What is done here, with the choices that the paper leaves open. */
+  readonly method: string;
+  /** @throws {UserError} where something that it needs is missing. @throws {OutOfTime} @throws the signal's reason. */
+  run(context: ReproductionContext): Promise<Outcome>;
+};
+
+export type ReproductionContext = {
+  readonly scale: Scale;
+  /** Of everything random; runs with several seeds count on from it. */
+  readonly seed: number;
+  /** Where this figure or table keeps its files. */
+  readonly folder: string;
+  /** A run folder of trained models, as `sd demo` leaves it. */
+  readonly models: string;
+  /** What is computed once and kept. */
+  readonly pieces: Pieces;
+  readonly openProgress: OpenProgress;
+  /** Aborted by Ctrl-C and when the time is up. */
+  readonly signal: AbortSignal;
+  /** Takes lines for the user. */
+  readonly report: (line: string) => void;
+};

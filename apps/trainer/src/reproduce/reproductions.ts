@@ -1,0 +1,18 @@
+import { withSuggestion } from '../config/nearest';
+import { UserError } from '../user-error';
+import { fig3 } from './experiments/fig3';
+import { table2, table3, table4 } from './experiments/model-tables';
+import type { Reproduction } from './reproduction';
+
+/** Every figure and table that can be made again, in the order of the report. */
+export const REPRODUCTIONS: readonly Reproduction[] = [fig3, table2, table3, table4];
+
+/** By name; `all` is all of them. @throws {UserError} that suggests the nearest name. */
+export function chosenReproductions(names: readonly string[]): readonly Reproduction[] {
+  if (names.includes('all')) return REPRODUCTIONS;
+  const known = REPRODUCTIONS.map(({ name }) => name);
+  for (const name of names) {
+    if (!known.includes(name)) throw new UserError(`reproduce: there is no ${withSuggestion(name, ['all', ...known])}`);
+  }
+  return REPRODUCTIONS.filter(({ name }) => names.includes(name));
+}
