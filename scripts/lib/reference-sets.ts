@@ -234,7 +234,10 @@ export const referenceSets: readonly ReferenceSet[] = [
     name: 'fid: inception',
     what: 'features of Inception v3 at four depths',
     source: FID,
-    runs: [[`${metrics}/networks/inception-v3.test.ts`, 'has the features of pytorch-fid at its four depths']],
+    runs: [
+      [`${metrics}/networks/inception-v3.test.ts`, 'has the features of pytorch-fid at its four depths'],
+      [`${metrics}/networks/inception-v3.slow.test.ts`, 'has the features of pytorch-fid'],
+    ],
   },
   ...['1.0', '1.1'].map(
     (version): ReferenceSet => ({

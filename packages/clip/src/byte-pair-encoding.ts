@@ -1,4 +1,5 @@
 import { ArgumentError } from '@sd/core';
+import { MinHeap } from './min-heap';
 
 /** What CLIP appends to the last letter of a word. */
 export const END_OF_WORD = '</w>';
@@ -27,36 +28,37 @@ export class BytePairEncoding {
     this.#ranks = ranks;
   }
 
-  /** @param letters of one word, of the alphabet of bytes. @returns its parts, the last ending with `</w>`. */
+  /**
+   * In n log n, as a word may be as long as a text.
+   * @param letters of one word, of the alphabet of bytes. @returns its parts, the last ending with `</w>`.
+   */
   split(letters: readonly string[]): string[] {
-    let parts = letters.map((letter, i) => (i === letters.length - 1 ? letter + END_OF_WORD : letter));
-    while (parts.length > 1) {
-      const best = this.#lowest(parts);
-      if (best === undefined) break;
-      parts = merged(parts, best);
+    const count = letters.length;
+    const parts: (string | undefined)[] = [...letters];
+    parts[count - 1] += END_OF_WORD;
+    // A part is where its first letter is; what became of another part's end is undefined.
+    const [before, after] = [-1, 1].map((step) => Int32Array.from(letters, (_, i) => i + step));
+    const rankAt = (i: number): number | undefined => {
+      const [left, right] = [parts[i], parts[after[i]]];
+      return left === undefined || right === undefined ? undefined : this.#ranks.get(left)?.get(right);
+    };
+    const waiting = new MinHeap(); // by rank, then from left to right
+    const wait = (i: number): void => {
+      const rank = i < 0 ? undefined : rankAt(i);
+      if (rank !== undefined) waiting.push(rank * count + i);
+    };
+    for (let i = 0; i < count; i++) wait(i);
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const i = next % count;
+      if (rankAt(i) !== Math.floor(next / count)) continue; // a neighbour has changed since
+      const j = after[i];
+      parts[i] = `${parts[i]}${parts[j]}`;
+      parts[j] = undefined;
+      after[i] = after[j];
+      if (after[i] < count) before[after[i]] = i;
+      wait(before[i]);
+      wait(i);
     }
-    return parts;
+    return parts.filter((part) => part !== undefined);
   }
-
-  #lowest(parts: readonly string[]): Merge | undefined {
-    let [lowest, best]: [number, Merge | undefined] = [Number.POSITIVE_INFINITY, undefined];
-    for (let i = 0; i + 1 < parts.length; i++) {
-      const rank = this.#ranks.get(parts[i])?.get(parts[i + 1]);
-      if (rank !== undefined && rank < lowest) [lowest, best] = [rank, [parts[i], parts[i + 1]]];
-    }
-    return best;
-  }
-}
-
-function merged(parts: readonly string[], [left, right]: Merge): string[] {
-  const result: string[] = [];
-  for (let i = 0; i < parts.length; i++) {
-    if (parts[i] === left && parts[i + 1] === right) {
-      result.push(left + right);
-      i++;
-    } else {
-      result.push(parts[i]);
-    }
-  }
-  return result;
 }

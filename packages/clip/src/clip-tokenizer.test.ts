@@ -56,6 +56,10 @@ test('long words and long texts of special tokens are no trouble', () => {
   const options = { padding: false, maxLength: 1e6 };
   const word = tokenizers['tokenizer.json'].encode('catphoto'.repeat(12_500), options);
   expect(word.length).toBeGreaterThan(12_500);
+  // merges of many ranks, far from each other
+  const letters = Array.from({ length: 100_000 }, (_, i) => 'photgrafcs'[(i * i + (i >> 3)) % 10]).join('');
+  const mixed = tokenizers['tokenizer.json'].encode(letters, options);
+  expect(tokenizers['tokenizer.json'].decode(mixed)).toBe(letters);
   const special = tokenizers['tokenizer.json'].encode('<|endoftext|>'.repeat(100_000), options);
   expect(special).toHaveLength(100_002);
 });
