@@ -59,6 +59,7 @@ test("help lists every command, and the version is the package's", async () => {
     'evaluate',
     'export',
     'reproduce',
+    'serve',
   ]) {
     expect(help.stdout).toMatch(new RegExp(`^ {2}${verb} `, 'm'));
   }

@@ -11,6 +11,7 @@ import { EXPORT_FORMATS, type ExportOptions, exportModel } from './commands/expo
 import { info } from './commands/info';
 import { type ReproduceOptions, reproduce } from './commands/reproduce';
 import { sample } from './commands/sample';
+import { serve } from './commands/serve';
 import { distill, train } from './commands/train';
 import { trainAutoencoder } from './commands/train-autoencoder';
 import { withSuggestion } from './config/nearest';
@@ -39,6 +40,14 @@ function nonNegative(text: string): number {
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0 || value > 65535) {
+    throw new InvalidArgumentError('It must be a whole number from 0 to 65535.');
+  }
   return value;
 }
 
@@ -194,6 +203,12 @@ program
   .action(async (names: string[], options: ReproduceOptions) => {
     process.stdout.write(`${await reproduce(names, options)}\n`);
   });
+
+program
+  .command('serve <run>')
+  .description('a live page of a training: the folder of a project (its out) or of a model; Ctrl-C ends it')
+  .option('--port <n>', 'on this machine; 0 for any that is free', portNumber, 6060)
+  .action(serve);
 
 enableProdMode(); // without it tfjs advises on other backends at every start
 

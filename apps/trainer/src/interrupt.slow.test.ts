@@ -54,7 +54,7 @@ test('kill -9 at any moment leaves a checkpoint to resume from, or none yet', as
   await expectWhole(out);
 });
 
-test.each(['demo', 'info', 'train-autoencoder', 'encode', 'train', 'distill', 'sample', 'evaluate', 'export'])(
+test.each(['demo', 'info', 'train-autoencoder', 'encode', 'train', 'distill', 'sample', 'evaluate', 'export', 'serve'])(
   '%s explains itself',
   async (verb) => {
     const { code, stdout, stderr } = await spawnCli([verb, '--help']).ended;

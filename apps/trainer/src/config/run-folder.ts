@@ -58,7 +58,17 @@ export class StageFolder {
     return join(this.path, 'metrics.jsonl');
   }
 
-  /** Image grids. */
+  /** Image grids of a training, a PNG for each. */
+  get snapshots(): string {
+    return join(this.path, 'samples');
+  }
+
+  /** Spectra and gates of the last of them. */
+  get snapshot(): string {
+    return join(this.path, 'snapshot.json');
+  }
+
+  /** The image grid of `sd sample`. */
   get samples(): string {
     return join(this.path, 'samples.png');
   }

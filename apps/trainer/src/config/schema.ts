@@ -77,6 +77,8 @@ const training = {
   emaDecay: z.number().min(0).max(1).default(0.9999),
   /** A checkpoint is written every so many steps, at the end, and on Ctrl-C. */
   checkpointEvery: positiveInteger.default(500),
+  /** Samples are drawn, with spectra and gates, every so many steps; without it never. */
+  sampleEvery: positiveInteger.optional(),
   /** Checkpoints that are kept, the last one included. */
   keepCheckpoints: positiveInteger.default(1),
   /** Also keep the checkpoint after the lowest mean loss. */

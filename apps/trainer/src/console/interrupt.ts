@@ -6,14 +6,17 @@ let received: Interruption = 'SIGINT';
 
 /**
  * Turns Ctrl-C (SIGINT) and SIGTERM into an abort: the job finishes its step, saves what it has and returns. A second one
- * leaves at once.
+ * leaves at once. @param message says what happens now.
  */
-export function interruptSignal(): { readonly signal: AbortSignal; stop(): void } {
+export function interruptSignal(message = 'stopping after this step; once more to leave at once'): {
+  readonly signal: AbortSignal;
+  stop(): void;
+} {
   const controller = new AbortController();
   const handler = (name: Interruption) => {
     received = name;
     if (controller.signal.aborted) process.exit(interruptedExitCode());
-    process.stderr.write('\nstopping after this step; once more to leave at once\n');
+    process.stderr.write(`\n${message}\n`);
     controller.abort();
   };
   process.on('SIGINT', handler);

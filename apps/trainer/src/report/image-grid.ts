@@ -59,6 +59,15 @@ export async function makeImageGrid(images: Tensor4D, options: ImageGridOptions 
   return { dataUri: `data:image/png;base64,${png.toString('base64')}`, ...layout };
 }
 
+/** The grid as the bytes of a PNG file, with its size in pixels. */
+export async function imageGridFile(
+  images: Tensor4D,
+  options: ImageGridOptions = {},
+): Promise<{ readonly png: Buffer; readonly width: number; readonly height: number }> {
+  const { png, layout } = await layOut(images, options);
+  return { png, width: layout.width, height: layout.height };
+}
+
 /** The grid as the bytes of a PNG file. */
 export async function imageGridPng(images: Tensor4D, options: ImageGridOptions = {}): Promise<Buffer> {
   return (await layOut(images, options)).png;

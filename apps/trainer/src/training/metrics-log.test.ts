@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -36,4 +36,20 @@ test('a new log forgets the old one', async () => {
   await (await MetricsLog.open(path, 0)).append([row(0)]);
   await MetricsLog.open(path, 0);
   expect(await readMetrics(path)).toEqual([]);
+});
+
+test('the same rows are a table beside the log, across a resumption too', async () => {
+  const path = join(folder, 'table.jsonl');
+  const rows = [0, 10, 20].map((step) => ({ ...row(step), parts: { spatial: step, frequency: 0.5 } }));
+  const log = await MetricsLog.open(path, 0);
+  await log.append(rows.slice(0, 2));
+  await (await MetricsLog.open(path, 10)).append(rows.slice(2));
+  expect(await readFile(join(folder, 'table.csv'), 'utf8')).toBe(
+    [
+      'step,loss,learning_rate,gradient_norm,seconds,spatial,frequency',
+      '0,1,0.1,2,0,0,0.5',
+      `20,${1 / 21},0.1,2,20,20,0.5`,
+      '',
+    ].join('\n'),
+  );
 });

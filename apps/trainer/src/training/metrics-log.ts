@@ -13,7 +13,7 @@ export type MetricsRow = {
   readonly parts: Readonly<Record<string, number>>;
 };
 
-/** A JSON object per line, appended as the training goes. */
+/** A JSON object per line, and a line of a table beside it, appended as the training goes. */
 export class MetricsLog {
   readonly #rows: MetricsRow[];
 
@@ -25,6 +25,11 @@ export class MetricsLog {
     this.#rows = [...earlier];
   }
 
+  /** The same rows as a table. */
+  get csvPath(): string {
+    return this.path.replace(/(\.jsonl)?$/, '.csv');
+  }
+
   /** All rows, those of this run too. */
   get rows(): readonly MetricsRow[] {
     return this.#rows;
@@ -34,13 +39,20 @@ export class MetricsLog {
   static async open(path: string, step: number): Promise<MetricsLog> {
     const earlier = (await readMetrics(path)).filter((row) => row.step < step);
     await writeAtomically(path, earlier.map((row) => `${JSON.stringify(row)}\n`).join(''));
-    return new MetricsLog(path, earlier);
+    const log = new MetricsLog(path, earlier);
+    await writeAtomically(
+      log.csvPath,
+      earlier.length === 0 ? '' : csvHeader(earlier[0]) + earlier.map(csvLine).join(''),
+    );
+    return log;
   }
 
   /** @throws {UserError} when the log cannot be written. */
   async append(rows: readonly MetricsRow[]): Promise<void> {
     try {
       await appendFile(this.path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+      const header = this.#rows.length === 0 && rows.length > 0 ? csvHeader(rows[0]) : '';
+      await appendFile(this.csvPath, header + rows.map(csvLine).join(''));
       this.#rows.push(...rows);
     } catch (error) {
       throw new UserError(`cannot write ${this.path}: ${describeFileError(error as NodeJS.ErrnoException)}`);
@@ -58,4 +70,14 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
       return [];
     }
   });
+}
+
+// Numbers and names that the command gives itself: nothing in them needs quotes.
+
+function csvHeader({ parts }: MetricsRow): string {
+  return `${['step', 'loss', 'learning_rate', 'gradient_norm', 'seconds', ...Object.keys(parts)].join(',')}\n`;
+}
+
+function csvLine({ step, loss, learningRate, gradientNorm, seconds, parts }: MetricsRow): string {
+  return `${[step, loss, learningRate, gradientNorm, seconds, ...Object.values(parts)].join(',')}\n`;
 }

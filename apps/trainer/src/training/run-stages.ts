@@ -23,6 +23,7 @@ import {
 import { UserError } from '../user-error';
 import { buildAutoencoder, buildDenoiser, buildScheduler, schedulerConfig } from './build-models';
 import { DiffusionTask, type Teaching } from './diffusion-task';
+import { firstStageSnapshots, modelSnapshots } from './draw-snapshot';
 import { FirstStageTask } from './first-stage-task';
 import { type TrainLoopResult, trainLoop } from './train-loop';
 
@@ -56,7 +57,13 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
   }
   const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
   try {
-    const result = await trainLoop(task, { ...context, training: config.firstStage, folder: folder.firstStage, key });
+    const result = await trainLoop(task, {
+      ...context,
+      training: config.firstStage,
+      folder: folder.firstStage,
+      key,
+      snapshot: firstStageSnapshots(autoencoder, dataset),
+    });
     context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for pictures`);
     if (!result.interrupted) await saveFirstStage(folder.firstStage.weights, autoencoder, context.precision);
     return result;
@@ -116,8 +123,17 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     ...(teaching ? { teaching } : {}),
   });
   const stage = folder.stage(name);
+  let autoencoder: Autoencoder | undefined;
   try {
-    const result = await trainLoop(task, { ...context, training: model, folder: stage, key });
+    // what texts are to be drawn is not known here
+    if (model.sampleEvery !== undefined && denoiser.kind !== 'text') autoencoder = await openFirstStage(context);
+    const { trainTimesteps } = diffusion;
+    const { steps, guidance } = config.sampling;
+    const { seed } = config;
+    const snapshot =
+      autoencoder &&
+      modelSnapshots({ denoiser, scheduler, trainTimesteps, autoencoder, latents, steps, guidance, seed });
+    const result = await trainLoop(task, { ...context, training: model, folder: stage, key, snapshot });
     context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
     const metadata: DiffusionMetadata = {
       unet: unet.config,
@@ -128,6 +144,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     if (!result.interrupted) await saveDiffusionModel(stage.weights, denoiser, metadata, context.precision);
     return result;
   } finally {
+    autoencoder?.dispose();
     task.dispose();
     teaching?.dispose();
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { foldIn, type RandomKey } from '@sd/core';
 import { AdamW, clipFactor, ExponentialMovingAverage, globalNorm, linearDecay, withWarmup } from '@sd/nn/optim';
 import type { Scalar } from '@tensorflow/tfjs-core';
@@ -5,7 +6,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { StageFolder } from '../config/run-folder';
 import type { TrainingConfig } from '../config/schema';
 import type { OpenProgress, Progress } from '../console/progress';
-import { checkWritable, removeTemporaryFiles } from '../files/atomic-file';
+import { checkWritable, removeTemporaryFiles, writeAtomically } from '../files/atomic-file';
+import { imageGridFile } from '../report/image-grid';
 import { UserError } from '../user-error';
 import {
   type AccumulatedGradients,
@@ -16,9 +18,11 @@ import {
 import { hint, loadCheckpoint, saveCheckpoint } from './checkpoint';
 import { CheckpointKeeper } from './checkpoint-keeper';
 import { DeviceWatch } from './device-watch';
+import { EventFile } from './event-file';
 import { LossGuard } from './loss-guard';
 import { MetricsLog, type MetricsRow } from './metrics-log';
 import { saveBatch } from './save-batch';
+import type { DrawSnapshot, SnapshotFile } from './snapshot';
 import { type TrainingTask, taskParameters } from './task';
 
 /** Steps between two looks at the loss. Looking costs a synchronization with the device. */
@@ -39,6 +43,8 @@ export type TrainLoopOptions = {
   readonly signal?: AbortSignal;
   /** Takes lines for the user. */
   readonly report?: (line: string) => void;
+  /** Draws what is looked at every `sampleEvery` steps. */
+  readonly snapshot?: DrawSnapshot | undefined;
   /** Settles when the device is lost that all this runs on. */
   readonly lost?: Promise<string> | undefined;
 };
@@ -54,7 +60,7 @@ export type TrainLoopResult = { readonly steps: number; readonly interrupted: bo
  * @throws the signal's reason when it is aborted before the first step.
  */
 export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): Promise<TrainLoopResult> {
-  const { training, folder, key, resume, openProgress, signal, report, lost } = options;
+  const { training, folder, key, resume, openProgress, signal, report, snapshot, lost } = options;
   signal?.throwIfAborted();
   const parameters = taskParameters(task);
   for (const [name, parameter] of parameters) {
@@ -76,6 +82,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     if (resume) report?.(`continuing ${task.label} after ${first} steps`);
     for (const change of changed) report?.(`continuing with another ${change}`);
     const log = await MetricsLog.open(folder.metrics, first);
+    const events = await EventFile.open(folder.path, first);
     const learningRate = withWarmup(linearDecay(training.learningRate, training.steps), training.warmupSteps);
     progress = openProgress(task.label, training.steps, 'step');
     const started = performance.now();
@@ -99,11 +106,14 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
       );
       if (row) {
         await log.append([{ ...row, seconds: seconds() }]);
+        await events.addScalars(step, scalarsOf(row));
         progress.update(step + 1, `loss ${row.loss.toFixed(4)}`);
       }
       if (step > first) leaks.check(step);
       const due = (step + 1) % training.checkpointEvery === 0;
       if (due && step + 1 < training.steps) await save(step + 1);
+      const shown = snapshot && training.sampleEvery !== undefined && (step + 1) % training.sampleEvery === 0;
+      if (shown) await onDevice(takeSnapshot(step + 1, snapshot, average, folder, events));
       await new Promise(setImmediate); // lets Ctrl-C and progress through while a backend computes synchronously
     }
     if (step > first || !signal?.aborted) await save(step);
@@ -113,6 +123,33 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     progress?.stop();
     optimizer.dispose();
     average.dispose();
+  }
+}
+
+/** What TensorBoard draws of a step. */
+function scalarsOf({ loss, learningRate, gradientNorm, parts }: Row): Record<string, number> {
+  const named = Object.entries(parts).map(([name, value]) => [`parts/${name}`, value]);
+  return { loss, learning_rate: learningRate, gradient_norm: gradientNorm, ...Object.fromEntries(named) };
+}
+
+/** Looks at the averaged weights, and puts those in training back. */
+async function takeSnapshot(
+  step: number,
+  draw: DrawSnapshot,
+  average: ExponentialMovingAverage,
+  folder: StageFolder,
+  events: EventFile,
+): Promise<void> {
+  average.swap();
+  const { images, columns, ...numbers } = await draw().finally(() => average.swap());
+  try {
+    const grid = await imageGridFile(images, columns === undefined ? {} : { columns });
+    await writeAtomically(join(folder.snapshots, `step-${String(step).padStart(8, '0')}.png`), grid.png);
+    const file: SnapshotFile = { step, ...numbers };
+    await writeAtomically(folder.snapshot, `${JSON.stringify(file)}\n`);
+    await events.addImage(step, 'samples', grid);
+  } finally {
+    images.dispose();
   }
 }
 
