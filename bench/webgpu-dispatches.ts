@@ -1,5 +1,6 @@
 // Dispatches of a training step of the demo's teacher and of its distilled SD student on WebGPU, with tfjs's kernels alone
-// and with registerWebGPUKernels, and the kernels that make most of them. Nothing is computed: Dawn's null device takes all
+// and with registerWebGPUKernels, and the kernels that make most of them; and what a pass of the teacher at batch 1 costs in
+// JavaScript, as it is and recorded. Nothing is computed: Dawn's null device takes all
 // commands. `pnpm bench:dispatches`
 import '@tensorflow/tfjs';
 import { foldIn, randomKey } from '@sd/core';
@@ -7,7 +8,7 @@ import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distil
 import { valueAndGradients } from '@sd/nn';
 import { AdamW, ExponentialMovingAverage } from '@sd/nn/optim';
 import { featureShapes } from '@sd/unet';
-import { registerWebGPUKernels } from '@sd/webgpu';
+import { recordForward, registerWebGPUKernels } from '@sd/webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { create, globals } from 'webgpu';
 import { Latents } from '../apps/trainer/src/data/latents';
@@ -128,4 +129,26 @@ for (const name of ['teacher', 'sd'] as const) {
     console.log(`  ${kernel.padEnd(30)} ${String(dispatches).padStart(5)}`);
   }
 }
+
+const { unet } = buildDenoiser(config, 'teacher');
+const inputs = [tf.zeros([1, size, size, 4]), tf.zeros([1])];
+const pass = (x: tf.Tensor, t: tf.Tensor) => unet.forward(x as tf.Tensor4D, t as tf.Tensor1D);
+const recorded = recordForward((...args) => pass(...(args as [tf.Tensor, tf.Tensor])), inputs);
+
+/** Milliseconds of this process on the CPU for one call, after as many calls to warm up. */
+function cpuTime(call: () => unknown, calls = 50): number {
+  for (let i = 0; i < calls; i++) tf.dispose(call() as tf.TensorContainer);
+  const before = process.cpuUsage();
+  for (let i = 0; i < calls; i++) tf.dispose(call() as tf.TensorContainer);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / calls;
+}
+
+const [plain, replayed] = [
+  cpuTime(() => pass(...(inputs as [tf.Tensor, tf.Tensor]))),
+  cpuTime(() => recorded.replay(inputs)),
+];
+console.log(
+  `a pass of the teacher at batch 1, ${recorded.dispatches} dispatches: ${plain.toFixed(1)} ms of the CPU, recorded ${replayed.toFixed(1)} ms`,
+);
 process.exit(0); // the null device keeps the process

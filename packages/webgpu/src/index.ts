@@ -1,1 +1,2 @@
+export { type RecordedForward, recordForward } from './record-forward';
 export { registerWebGPUKernels } from './register';
