@@ -1,19 +1,16 @@
 import { dirname } from 'node:path';
 import { randomKey } from '@sd/core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Denoiser, NO_CLASS } from '../conditions/denoiser';
 import { checkWritable, writeAtomically } from '../files/atomic-file';
-import { fileDigest } from '../files/file-digest';
-import { type DiffusionMetadata, loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { openFirstStageWeights, weightsDigest } from '../files/first-stage-file';
 import { imageGridPng } from '../report/image-grid';
-import { chosenClasses } from '../sampling/chosen-classes';
-import type { Guidance } from '../sampling/guidance';
 import { type InitImage, readInitLatents, readKnownLatents } from '../sampling/init-image';
+import { GUIDANCE_OPTIONS, openGuidance } from '../sampling/open-guidance';
 import type { Pipeline } from '../sampling/pipeline';
 import { PredictionStrip } from '../sampling/prediction-strip';
 import { sampleImages } from '../sampling/sample-images';
 import { type SigmaSpacing, samplerScheduler, takesEta } from '../sampling/samplers';
-import { firstStageWeights, modelWeights } from '../training/run-stages';
+import { firstStageWeights, modelWeights, openProjectModel, textEncoderFolder } from '../training/run-stages';
 import { UserError } from '../user-error';
 import { type ProjectOptions, say, withProject } from './context';
 
@@ -29,6 +26,8 @@ export type SampleCommandOptions = ProjectOptions & {
   readonly sigmas?: SigmaSpacing;
   readonly steps?: number;
   readonly eta?: number;
+  /** What the samples show, for models of texts; several take turns. */
+  readonly prompt?: readonly string[];
   /** Classes of the samples, by number or name, separated by commas; for models of classes. */
   readonly class?: string;
   /** What the samples are led away from; nothing by default. */
@@ -72,16 +71,23 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
     await checkWritable(dirname(output), 0);
     const weights = options.weights ?? modelWeights({ config, folder }, options.model);
     const firstStage = options.firstStage ?? firstStageWeights({ config, folder });
-    const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+    const { denoiser, metadata } = await openProjectModel({ config, folder }, options.model, weights);
+    const { unet } = denoiser;
     const owned: { dispose(): void }[] = [denoiser];
     try {
-      const guidance = guidanceOf(denoiser, metadata, options, config.sampling.guidance);
+      const guidance = await openGuidance(denoiser, metadata, {
+        ...options,
+        guidance: options.guidance ?? config.sampling.guidance,
+        given: GUIDANCE_OPTIONS.filter((name) => options[name] !== undefined),
+        encoder: () => textEncoderFolder(config, options.model),
+      });
+      if (guidance) owned.push(guidance);
       const scheduler = samplerScheduler(metadata.scheduler, { ...options, inpaints: mask !== undefined });
       // The project's eta is that of the model's own sampler; others have a default of their own.
       const eta =
         options.eta ?? (options.sampler === undefined && takesEta(scheduler) ? config.sampling.eta : undefined);
       scheduler.plan({ steps, ...(eta === undefined ? {} : { eta }) }); // refuses steps that the sampler cannot take
-      const autoencoder = await loadFirstStage(firstStage);
+      const autoencoder = await openFirstStageWeights(firstStage, config.firstStage.model);
       owned.push(autoencoder);
       const pipeline: Pipeline = { unet, autoencoder, scheduler, scaleFactor: metadata.scaleFactor };
       const start = strength === undefined ? undefined : await readInit(pipeline, options, strength);
@@ -112,14 +118,19 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
       }
       const settings = {
         model: options.model,
-        weights: { file: weights, sha256: await fileDigest(weights) },
-        firstStage: { file: firstStage, sha256: await fileDigest(firstStage) },
+        weights: { file: weights, sha256: await weightsDigest(weights) },
+        firstStage: { file: firstStage, sha256: await weightsDigest(firstStage) },
         scheduler: scheduler.config,
         count,
         steps,
         seed: config.seed,
         backend: tf.getBackend(),
-        ...defined({ class: options.class, negative: options.negative, guidance: guidance?.scale }),
+        ...defined({
+          prompt: options.prompt,
+          class: options.class,
+          negative: options.negative,
+          guidance: guidance?.scale,
+        }),
         ...defined({ sampler: options.sampler, sigmas: options.sigmas, eta, init, strength, mask, interpolateTo }),
       };
       await writeAtomically(`${stem}.json`, `${JSON.stringify(settings, null, 2)}\n`);
@@ -128,34 +139,6 @@ export async function sample(options: SampleCommandOptions): Promise<void> {
       for (const one of owned) one.dispose();
     }
   });
-}
-
-/** @throws {UserError} where the model is not of what the options ask for. */
-function guidanceOf(
-  denoiser: Denoiser,
-  { condition }: DiffusionMetadata,
-  options: SampleCommandOptions,
-  byDefault: number,
-): Guidance | undefined {
-  if (!condition) {
-    const given = (['class', 'negative', 'guidance'] as const).find((name) => options[name] !== undefined);
-    if (given) throw new UserError(`--${given}: the model has no condition`);
-    return undefined;
-  }
-  const { classes } = condition;
-  const chosen =
-    options.class === undefined
-      ? Array.from({ length: classes }, (_, label) => label)
-      : chosenClasses('--class', options.class, condition);
-  const negative =
-    options.negative === undefined ? [NO_CLASS] : chosenClasses('--negative', options.negative, condition);
-  if (negative.length !== 1) throw new UserError('--negative: give one class');
-  return {
-    denoiser,
-    scale: options.guidance ?? byDefault,
-    condition: (first, count) => Array.from({ length: count }, (_, i) => chosen[(first + i) % chosen.length]),
-    uncondition: negative,
-  };
 }
 
 async function readInit(

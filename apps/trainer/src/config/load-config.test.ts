@@ -3,8 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { countParameters, presets } from '@sd/unet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { buildDenoiser } from '../training/build-models';
 import { UserError } from '../user-error';
 import { loadConfig, parseConfig } from './load-config';
 
@@ -304,10 +306,70 @@ describe('a first stage that is written out', () => {
   });
 });
 
-test.each(readdirSync(configs))('the example %s is a project', async (file) => {
-  const { out, models } = await loadConfig(join(configs, file));
-  expect(isAbsolute(out)).toBe(true);
-  expect(Object.keys(models)).toContain('teacher');
+test.each(readdirSync(configs, { withFileTypes: true }).filter((entry) => entry.isFile()))(
+  'the example $name is a project',
+  async ({ name }) => {
+    const { out, models } = await loadConfig(join(configs, name));
+    expect(isAbsolute(out)).toBe(true);
+    expect(Object.keys(models)).toContain('teacher');
+  },
+);
+
+describe('the published runs', () => {
+  /** docs/method.md section 3: parameters of LDM, Lite-LDM and SD. Those of the class embedding are not among them. */
+  const parameters = {
+    ffhq: [274_056_163, 22_411_843, 21_098_051],
+    celebahq: [274_056_163, 22_411_843, 21_098_051],
+    'lsun-bedroom': [274_056_163, 22_411_843, 21_098_051],
+    'lsun-church': [294_966_916, 32_827_268, 33_766_404],
+    imagenet: [400_920_579, 47_026_179, 45_390_339],
+    coco: [872_300_484, 81_480_484, 77_630_884],
+  } as const;
+  const runs = Object.entries(parameters).flatMap(([set, counts]) =>
+    (['ldm', 'lite', 'sd'] as const).map((form, i) => ({ set, form, count: counts[i] })),
+  );
+
+  test('are all there', () => {
+    const folders = readdirSync(configs, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const files = folders.flatMap(({ name }) => readdirSync(join(configs, name)).map((file) => `${name}/${file}`));
+    expect(files.sort()).toEqual(runs.map(({ set, form }) => `${set}/${form}.yaml`).sort());
+  });
+
+  test.each(runs)('$set/$form.yaml has the paper’s size and training', async ({ set, form, count }) => {
+    const config = await loadConfig(join(configs, set, `${form}.yaml`));
+    const name = form === 'ldm' ? 'teacher' : form;
+    const model = config.models[name];
+    const preset = model.unet as keyof typeof presets;
+    expect(countParameters(presets[preset])).toBe(count);
+    const conditional = set === 'imagenet' || set === 'coco';
+    expect(model).toMatchObject({
+      steps: 150_000,
+      batchSize: conditional ? 256 : 512,
+      learningRate: conditional ? 5.12e-4 : 1.024e-3,
+      warmupSteps: 0,
+      emaDecay: 0.9999,
+    });
+    expect(config.sampling).toMatchObject({
+      steps: 200,
+      eta: 0,
+      guidance: { imagenet: 3, coco: 2 }[set as string] ?? 1,
+    });
+    const f8 = set === 'lsun-church' || set === 'coco';
+    expect(config.data).toMatchObject({ size: 256 });
+    expect(config.firstStage.model).toBe(f8 ? 'kl-f8' : 'vq-f4');
+    expect(model.distillation !== undefined).toBe(form === 'sd');
+    if (form === 'sd') {
+      expect(model.distillation).toMatchObject({
+        lambdaSpatial: 0.1,
+        lambdaFrequency: 0.1,
+        alpha: -1,
+        features: 'all',
+      });
+    }
+    // the condition fits: what is trained is counted with it
+    const { trained } = buildDenoiser(config, name);
+    expect(trained.parameterCount - count).toBe(set === 'imagenet' ? 1001 * 512 : 0);
+  });
 });
 
 test('the example of the README is a project that sets every key', async () => {

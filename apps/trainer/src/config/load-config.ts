@@ -50,9 +50,22 @@ function withAbsolutePaths(config: ProjectConfig, folder: string): ProjectConfig
     ...config,
     out: absolute(config.out),
     data: absoluteData(config.data, absolute),
+    ...(config.condition?.kind === 'text'
+      ? { condition: { ...config.condition, encoder: absolute(config.condition.encoder) } }
+      : {}),
     firstStage: { ...config.firstStage, ...weights(config.firstStage.weights) },
     models: Object.fromEntries(
-      Object.entries(config.models).map(([name, model]) => [name, { ...model, ...weights(model.weights) }]),
+      Object.entries(config.models).map(([name, model]) => [
+        name,
+        {
+          ...model,
+          ...weights(model.weights),
+          ...(model.encoder ? { encoder: absolute(model.encoder) } : {}),
+          ...(model.distillation?.module
+            ? { distillation: { ...model.distillation, module: absolute(model.distillation.module) } }
+            : {}),
+        },
+      ]),
     ),
   };
 }

@@ -1,8 +1,12 @@
 import {
   type AutoencoderConfig,
+  type AutoencoderTinyConfig,
   presets as autoencoderPresets,
   checkAutoencoderConfig,
+  checkAutoencoderTinyConfig,
   downsampleFactor,
+  tinyDownsampleFactor,
+  tinyPresets,
 } from '@sd/autoencoder';
 import { formatValue, SpectralDiffusionError } from '@sd/core';
 import {
@@ -54,10 +58,16 @@ export function modelMistakes(project: unknown): Mistake[] {
 type Resolved<T> = { readonly config?: T; readonly mistakes?: readonly Mistake[] };
 type LatentShape = readonly [size: number, channels: number];
 
-function resolveFirstStage(model: unknown): Resolved<AutoencoderConfig> {
+function resolveFirstStage(model: unknown): Resolved<AutoencoderConfig | AutoencoderTinyConfig> {
   const path = ['firstStage', 'model'];
-  if (typeof model === 'string') return preset(path, model, autoencoderPresets);
+  if (typeof model === 'string') {
+    const known: Readonly<Record<string, AutoencoderConfig | AutoencoderTinyConfig>> = { ...autoencoderPresets, ...tinyPresets };
+    return preset(path, model, known);
+  }
   if (!isRecord(model)) return {};
+  if (model.kind === 'tiny') {
+    return written(path, model, unknownKeys(path, model, Object.keys(tinyPresets.taesd)), checkAutoencoderTinyConfig);
+  }
   const { kind } = model;
   const valid = kind === 'kl' || kind === 'vq' ? AUTOENCODER_KEYS[kind] : AUTOENCODER_KEYS.vq;
   return written(path, model, unknownKeys(path, model, valid), checkAutoencoderConfig);
@@ -104,17 +114,18 @@ function unknownKeys(path: readonly string[], value: object, valid: readonly str
 
 /** Size and channels of the latents of the project's images. */
 function latentOf(
-  config: AutoencoderConfig,
+  config: AutoencoderConfig | AutoencoderTinyConfig,
   { source, size: given }: Readonly<Record<string, unknown>>,
 ): { readonly shape?: LatentShape; readonly mistakes?: readonly Mistake[] } {
   const size = given ?? (source === 'dead-leaves' ? 32 : 64);
   if (typeof size !== 'number') return {};
-  const factor = downsampleFactor(config);
+  const isTiny = config.kind === 'tiny';
+  const factor = isTiny ? tinyDownsampleFactor(config) : downsampleFactor(config);
   if (size % factor !== 0) {
     const message = `${size} is not a multiple of ${factor}, by which the first stage makes images smaller`;
     return { mistakes: [{ path: ['data', 'size'], message }] };
   }
-  return { shape: [size / factor, config.embedDim] };
+  return { shape: [size / factor, isTiny ? config.latentChannels : config.embedDim] };
 }
 
 function oneModelMistakes(
@@ -127,7 +138,8 @@ function oneModelMistakes(
   const { unet, distillation } = model;
   const path = ['models', name, 'unet'];
   const { config, mistakes = [] } = resolveUNet(path, unet);
-  const teacher = isRecord(distillation) ? (distillation.teacher ?? 'teacher') : undefined;
+  const named = isRecord(distillation) && distillation.module === undefined;
+  const teacher = named ? (distillation.teacher ?? 'teacher') : undefined;
   return [
     ...mistakes,
     ...batchMistakes(['models', name], model),
@@ -176,8 +188,10 @@ function conditionMistakes(path: readonly string[], config: UNetConfig, conditio
       },
     ];
   }
-  if (!isRecord(condition) || condition.kind !== 'class' || typeof condition.classes !== 'number') return [];
-  const problem = conditionProblem(config, condition.kind, condition.classes);
+  if (!isRecord(condition)) return [];
+  const { kind, classes } = condition;
+  if (kind !== 'text' && (kind !== 'class' || typeof classes !== 'number')) return [];
+  const problem = conditionProblem(config, kind, typeof classes === 'number' ? classes : 0);
   return problem ? [{ path, message: `it must be ${problem.expected}, got ${formatValue(problem.actual)}` }] : [];
 }
 

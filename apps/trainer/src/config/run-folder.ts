@@ -17,6 +17,11 @@ export class RunFolder {
   get latents(): string {
     return join(this.root, 'latents');
   }
+
+  /** Folder of the texts of the latents, encoded. @param encoder its identity. */
+  contexts(encoder: string): string {
+    return join(this.root, 'contexts', encoder.slice(0, 16));
+  }
 }
 
 /** Files of one trained thing. */

@@ -132,8 +132,14 @@ const condition = z.discriminatedUnion(
       classes: positiveInteger,
       dropout,
     }),
+    z.strictObject({
+      kind: z.literal('text'),
+      /** A folder of CLIP's text model and tokenizer as Hugging Face has them, or of a diffusers pipeline. */
+      encoder: z.string().min(1),
+      dropout,
+    }),
   ],
-  { error: 'expected "class"' },
+  { error: 'expected "class" or "text"' },
 );
 
 const diffusion = z.strictObject({
@@ -149,12 +155,21 @@ const diffusion = z.strictObject({
 const distillation = z.strictObject({
   /** The model to learn from: a name under `models`. */
   teacher: z.string().default('teacher'),
+  /** A module of the user's that is the teacher, in place of a model of the project: any tfjs model as a function. */
+  module: z.string().min(1).optional(),
   lambdaSpatial: z.number().min(0).default(0.1),
   lambdaFrequency: z.number().min(0).default(0.1),
   /** Exponent of the clean image's spectrum in the frequency weights. */
   alpha: z.number().default(-1),
-  /** `output` and the features of decoder levels that both models have. */
-  features: z.enum(['all', 'output']).default('all'),
+  /**
+   * `all`: the output and the features of decoder levels that both models have; `output`: it alone; or a list of
+   * features by name (`up.1`) or level (1), beside the output.
+   */
+  features: z
+    .union([z.enum(['all', 'output']), z.array(z.union([z.string(), z.int().min(0)])).min(1)], {
+      error: 'expected "all", "output" or a list of features',
+    })
+    .default('all'),
 });
 
 const model = z.strictObject({
@@ -162,6 +177,8 @@ const model = z.strictObject({
   unet: nameOrConfig,
   /** Finished weights; such a model is not trained. */
   weights: z.string().optional(),
+  /** The text encoder of this model, where it has another one than the project. */
+  encoder: z.string().min(1).optional(),
   ...training,
   distillation: distillation.optional(),
 });

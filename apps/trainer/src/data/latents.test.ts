@@ -234,7 +234,7 @@ describeBackends(['wasm'], () => {
         [
           "FOLDER/damaged/00001.safetensors is not what was written: encoding from there",
           "100 of 230 images are encoded already",
-          "FOLDER/damaged holds latents of something else: encoding anew",
+          "FOLDER/damaged holds something else: encoding anew",
           "230 of 230 images are encoded already",
         ]
       `);

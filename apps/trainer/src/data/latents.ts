@@ -1,8 +1,9 @@
-import { type Autoencoder, latentScaleFactor } from '@sd/autoencoder';
+import { latentScaleFactor } from '@sd/autoencoder';
 import { ArgumentError } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
+import type { AnyFirstStage } from '../files/first-stage-file';
 import { UserError } from '../user-error';
 import type { ImageDataset } from './image-dataset';
 import {
@@ -18,6 +19,7 @@ import {
   soundShards,
   writeLatentIndex,
 } from './latent-shards';
+import { ShardWriter } from './shard-writer';
 
 const ENCODE_BATCH = 64;
 /** Bytes of float32 values that are held in memory rather than read from disk at every use. */
@@ -164,7 +166,7 @@ export type EncodeOptions = {
  * @throws the signal's reason when it is aborted.
  */
 export async function encodeDataset(
-  autoencoder: Autoencoder,
+  autoencoder: AnyFirstStage,
   dataset: ImageDataset,
   openProgress: OpenProgress,
   options: EncodeOptions = {},
@@ -190,7 +192,7 @@ export async function encodeDataset(
  * @throws the signal's reason when it is aborted; what is complete by then stays. @throws {UserError}
  */
 export async function encodeIntoFolder(
-  autoencoder: Autoencoder,
+  autoencoder: AnyFirstStage,
   dataset: ImageDataset,
   openProgress: OpenProgress,
   options: EncodeOptions & {
@@ -202,39 +204,37 @@ export async function encodeIntoFolder(
   },
 ): Promise<Latents> {
   const { folder, identity, shardBytes, report = () => {} } = options;
-  const found = await readLatentIndex(folder);
-  const same = found?.identity === identity && found.shape[0] === dataset.length;
-  if (found && !same) report(`${folder} holds latents of something else: encoding anew`);
-  let index = same ? await soundShards(folder, found, report) : undefined;
-  const first = index ? encodedLength(index) : 0;
-  if (index && first > 0) report(`${first} of ${dataset.length} images are encoded already`);
-  if (!index || first < dataset.length) {
-    const { classNames, description } = dataset;
-    const scaleFactor = index && first > 0 ? index.scaleFactor : options.scaleFactor;
-    let waiting: Float32Array[] = [];
-    let done = first;
-    await encodeFrom(autoencoder, dataset, openProgress, first, { ...options, scaleFactor }, async (values, state) => {
-      const names = classNames ? { classNames: [...classNames] } : {};
-      index ??= newLatentIndex({ description, identity, ...state, ...names });
-      waiting.push(values);
-      const size = state.shape.slice(1).reduce((a, b) => a * b);
-      const shard = shardLength(state.shape, shardBytes);
-      for (;;) {
-        const rows = waiting.reduce((sum, part) => sum + part.length, 0) / size;
-        const last = done + rows === dataset.length;
-        if (rows === 0 || (rows < shard && !last)) return;
-        const all = concatenated(waiting);
-        const taken = Math.min(shard, rows);
-        index = await appendShard(folder, index, {
-          values: all.subarray(0, taken * size),
-          labels: labelsOf(dataset, done, taken),
-        });
-        done += taken;
-        waiting = [all.slice(taken * size)];
-      }
+  const start = await startOf(folder, identity, dataset.length, report);
+  const first = start ? encodedLength(start) : 0;
+  if (start && first > 0) report(`${first} of ${dataset.length} images are encoded already`);
+  if (first === dataset.length) return Latents.load(folder);
+  const { classNames, description } = dataset;
+  const names = classNames ? { classNames: [...classNames] } : {};
+  const scaleFactor = start && first > 0 ? start.scaleFactor : options.scaleFactor;
+  let writer: ShardWriter | undefined;
+  await encodeFrom(autoencoder, dataset, openProgress, first, { ...options, scaleFactor }, async (values, encoding) => {
+    const index = start ?? newLatentIndex({ description, identity, ...encoding, ...names });
+    writer ??= new ShardWriter(folder, index, {
+      shardBytes,
+      labels: (from, count) => labelsOf(dataset, from, count),
     });
-  }
+    await writer.add(values);
+  });
   return Latents.load(folder);
+}
+
+/** What of a folder can be gone on with: nothing where it holds something else. */
+export async function startOf(
+  folder: string,
+  identity: string,
+  length: number,
+  report: (line: string) => void,
+): Promise<LatentIndex | undefined> {
+  const found = await readLatentIndex(folder);
+  if (!found) return undefined;
+  if (found.identity === identity && found.shape[0] === length) return soundShards(folder, found, report);
+  report(`${folder} holds something else: encoding anew`);
+  return undefined;
 }
 
 /** Classes of images that have been read: those of the pictures that stand there. */
@@ -242,21 +242,11 @@ function labelsOf({ labels, sourceOf }: ImageDataset, first: number, count: numb
   return labels && Int32Array.from({ length: count }, (_, i) => labels[sourceOf?.(first + i) ?? first + i]);
 }
 
-function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 type Encoding = { readonly shape: [number, number, number, number]; readonly scaleFactor: number };
 
 /** Encodes from an image on; every batch is handed on, scaled. */
 async function encodeFrom(
-  autoencoder: Autoencoder,
+  autoencoder: AnyFirstStage,
   dataset: ImageDataset,
   openProgress: OpenProgress,
   from: number,
@@ -296,7 +286,7 @@ async function encodeFrom(
 }
 
 /** The latent of images, without noise and unscaled. @param images borrowed. @returns owned by the caller. */
-export function encodeMean(autoencoder: Autoencoder, images: Tensor4D): Tensor4D {
+export function encodeMean(autoencoder: AnyFirstStage, images: Tensor4D): Tensor4D {
   return tf.tidy(() => {
     const encoded = autoencoder.kind === 'kl' ? autoencoder.encode(images).mode() : autoencoder.encode(images);
     return tf.clone(encoded);
@@ -304,7 +294,7 @@ export function encodeMean(autoencoder: Autoencoder, images: Tensor4D): Tensor4D
 }
 
 /** Images of scaled latents, in batches, clamped to [-1, 1]. @param latents borrowed. @returns owned by the caller. */
-export function decodeLatents(autoencoder: Autoencoder, latents: Tensor4D, scaleFactor: number): Tensor4D {
+export function decodeLatents(autoencoder: AnyFirstStage, latents: Tensor4D, scaleFactor: number): Tensor4D {
   return tf.tidy(() => {
     const [count, height, width, channels] = latents.shape;
     const parts: Tensor4D[] = [];

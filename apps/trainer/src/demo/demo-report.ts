@@ -7,12 +7,12 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageDataset } from '../data/image-dataset';
 import { decodeLatents, encodeMean, type Latents } from '../data/latents';
-import { loadDiffusionModel } from '../files/weights-file';
+import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
 import { makeImageGrid } from '../report/image-grid';
 import type { ModelReport, ReportData } from '../report/report-data';
 import { measureStepsPerSecond, sampleImages } from '../sampling/sample-images';
 import { readMetrics } from '../training/metrics-log';
-import { modelConfig, modelWeights, openFirstStage, type StageContext } from '../training/run-stages';
+import { firstStageWeights, modelConfig, modelWeights, type StageContext } from '../training/run-stages';
 import type { DemoOptions } from './demo-options';
 import { errorsAgainst, gateCurves, meanPsnr, plainSpectrum, spectrumOf } from './evaluate';
 import { findings } from './findings';
@@ -39,7 +39,7 @@ const LABELS = { teacher: 'Teacher', lite: 'Lite', sd: 'SD' } as const;
 export async function demoReport(context: StageContext, input: DemoReportInput): Promise<ReportData> {
   const { config } = context;
   const { dataset, stopwatch, options, explanation } = input;
-  const autoencoder = await openFirstStage(context);
+  const autoencoder = await loadFirstStage(firstStageWeights(context));
   const data = await stopwatch.time('spectrum of the data', () => datasetSpectrum(dataset));
   const images = await dataset.batch(Int32Array.from({ length: SHOWN }, (_, i) => i));
   const firstStage = await stopwatch.time('first stage', () =>
@@ -118,7 +118,7 @@ async function datasetSpectrum(dataset: ImageDataset): Promise<SpectrumStatistic
 }
 
 async function firstStageReport(
-  autoencoder: Awaited<ReturnType<typeof openFirstStage>>,
+  autoencoder: Awaited<ReturnType<typeof loadFirstStage>>,
   dataset: ImageDataset,
   data: SpectrumStatistics,
   model: string | object,
@@ -154,7 +154,7 @@ async function trainingReport(
 ): Promise<ModelReport['training']> {
   const { steps, batchSize, weights } = modelConfig(config, name);
   const rows = weights ? [] : await readMetrics(folder.stage(name).metrics);
-  const parts = Object.keys(rows[0]?.parts ?? {}).filter((part) => part !== 'diffusion');
+  const parts = Object.keys(rows[0]?.parts ?? {}).filter((part) => part !== 'diffusion' && !part.includes('/'));
   return {
     live: weights === undefined,
     steps,

@@ -14,18 +14,31 @@ const FIRST_STAGE_PREFIX = 'first_stage_model.';
 const UNET_PREFIX = 'model.diffusion_model.';
 const CLASSES_PREFIX = 'cond_stage_model.';
 
+/** What a first stage's file calls itself. */
+export const FIRST_STAGE_FORMAT = 'sd-first-stage-1';
+
 /** What a diffusion model's file calls itself. */
 export const DIFFUSION_FORMAT = 'sd-diffusion-1';
 
 export type Precision = 'float32' | 'float16';
 
 /** What a model makes images of. */
-export type ModelCondition = {
+export type ModelCondition = ClassCondition | TextCondition;
+
+export type ClassCondition = {
   readonly kind: 'class';
   /** Without the null class. */
   readonly classes: number;
   /** By class, where the data has names for them. */
   readonly classNames?: readonly string[];
+};
+
+export type TextCondition = {
+  readonly kind: 'text';
+  /** SHA-256 of the text encoder's files. */
+  readonly encoder: string;
+  readonly tokens: number;
+  readonly width: number;
 };
 
 /** What a diffusion model's file says beside its weights. */
@@ -42,7 +55,7 @@ export type DiffusionMetadata = {
 /** Writes a first stage with its configuration, under LDM's names. @throws {UserError} */
 export async function saveFirstStage(path: string, autoencoder: Autoencoder, precision: Precision): Promise<void> {
   await saveModule(path, autoencoder, FIRST_STAGE_PREFIX, precision, {
-    format: 'sd-first-stage-1',
+    format: FIRST_STAGE_FORMAT,
     config: JSON.stringify(autoencoder.config),
   });
 }
@@ -50,7 +63,7 @@ export async function saveFirstStage(path: string, autoencoder: Autoencoder, pre
 /** @throws {UserError} when the file is missing, broken or no first stage. */
 export async function loadFirstStage(path: string): Promise<Autoencoder> {
   const { tensors, metadata } = await readCheckpointFile(path);
-  if (metadata.format !== 'sd-first-stage-1')
+  if (metadata.format !== FIRST_STAGE_FORMAT)
     throw new UserError(`${path}: not a first stage (format "${metadata.format ?? 'none'}")`);
   return built(path, () => {
     const autoencoder = createAutoencoder(JSON.parse(metadata.config ?? 'null') as AutoencoderConfig);
@@ -88,8 +101,9 @@ export async function loadDiffusionModel(
   const { tensors, metadata } = await readCheckpointFile(path);
   const parsed = readDiffusionMetadata(path, metadata);
   return built(path, () => {
-    const { kind, classes } = parsed.condition ?? { kind: 'none', classes: 0 };
-    const denoiser = new Denoiser(parsed.unet, kind, classes);
+    const { condition } = parsed;
+    const classes = condition?.kind === 'class' ? condition.classes : 0;
+    const denoiser = new Denoiser(parsed.unet, condition?.kind ?? 'none', classes);
     const { unet, classEmbedder } = denoiser;
     try {
       unet.loadStateDict(withoutPrefix(tensors, UNET_PREFIX));

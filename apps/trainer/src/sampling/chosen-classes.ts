@@ -1,17 +1,17 @@
 import { NO_CLASS } from '../conditions/denoiser';
 import { withSuggestion } from '../config/nearest';
-import type { ModelCondition } from '../files/weights-file';
+import type { ClassCondition } from '../files/weights-file';
 import { UserError } from '../user-error';
 
 /**
  * Classes by number or by name, as `--class` takes them: one for all samples, or several that they take turns in.
  * @param option for messages. @throws {UserError} that suggests the nearest name.
  */
-export function chosenClasses(option: string, text: string, condition: ModelCondition): number[] {
+export function chosenClasses(option: string, text: string, condition: ClassCondition): number[] {
   return text.split(',').map((part) => chosenClass(option, part.trim(), condition));
 }
 
-function chosenClass(option: string, name: string, { classes, classNames = [] }: ModelCondition): number {
+function chosenClass(option: string, name: string, { classes, classNames = [] }: ClassCondition): number {
   if (name === 'none') return NO_CLASS;
   const named = classNames.indexOf(name);
   if (named >= 0) return named;

@@ -1,8 +1,8 @@
-import { type Autoencoder, downsampleFactor } from '@sd/autoencoder';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { readSquareImage } from '../data/image-file';
 import { encodeMean } from '../data/latents';
+import { type AnyFirstStage, firstStageFactor } from '../files/first-stage-file';
 import { UserError } from '../user-error';
 import type { Pipeline } from './pipeline';
 
@@ -35,7 +35,7 @@ export async function readInitLatents({ unet, autoencoder, scaleFactor }: Pipeli
  */
 export async function readKnownLatents({ unet, autoencoder }: Pipeline, path: string): Promise<Tensor4D> {
   const { imageSize } = unet.config;
-  const factor = downsampleFactor(autoencoder.config);
+  const factor = firstStageFactor(autoencoder);
   const size = imageSizeOf(imageSize, autoencoder);
   const pixels = await read('--mask', path, size);
   const known = new Float32Array(imageSize * imageSize).fill(1);
@@ -49,8 +49,8 @@ export async function readKnownLatents({ unet, autoencoder }: Pipeline, path: st
   return tf.tensor4d(known, [1, imageSize, imageSize, 1]);
 }
 
-function imageSizeOf(latentSize: number, autoencoder: Autoencoder): number {
-  return latentSize * downsampleFactor(autoencoder.config);
+function imageSizeOf(latentSize: number, autoencoder: AnyFirstStage): number {
+  return latentSize * firstStageFactor(autoencoder);
 }
 
 async function read(option: string, path: string, size: number): Promise<Uint8Array> {

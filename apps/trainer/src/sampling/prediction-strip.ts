@@ -1,7 +1,7 @@
-import type { Autoencoder } from '@sd/autoencoder';
 import type { Rank, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { decodeLatents } from '../data/latents';
+import type { AnyFirstStage } from '../files/first-stage-file';
 
 /** The x_0 that a model predicts of some samples at a step. */
 export type Predictions = {
@@ -38,7 +38,7 @@ export class PredictionStrip {
   }
 
   /** `[rows * shown steps, H, W, 3]` in [-1, 1], row by row. Owned by the caller. */
-  images(autoencoder: Autoencoder, scaleFactor: number): Tensor4D {
+  images(autoencoder: AnyFirstStage, scaleFactor: number): Tensor4D {
     return tf.tidy(() => {
       const columns = this.#columns.map((parts) => tf.concat(parts, 0)); // [rows, H, W, C]
       const [rows, height, width, channels] = columns[0].shape;

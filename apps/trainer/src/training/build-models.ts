@@ -22,7 +22,9 @@ export function buildDenoiser({ models, condition }: ProjectConfig, name: string
   const where = `models.${name}.unet`;
   const unet = named(where, models[name].unet, unetPresets as Readonly<Record<string, UNetConfig>>);
   return explained(where, () =>
-    condition && isConditional(unet) ? new Denoiser(unet, condition.kind, condition.classes) : new Denoiser(unet),
+    condition && isConditional(unet)
+      ? new Denoiser(unet, condition.kind, condition.kind === 'class' ? condition.classes : 0)
+      : new Denoiser(unet),
   );
 }
 

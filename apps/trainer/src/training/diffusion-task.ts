@@ -2,9 +2,10 @@ import { foldIn, integerArray, normal, type RandomKey, uniformArray } from '@sd/
 import { type DistillationLoss, type ModelOutput, pairedTensors, type SpectrumAwareDistillation } from '@sd/distill';
 import type { Module } from '@sd/nn';
 import { minSnrWeight, type Scheduler } from '@sd/schedulers';
-import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Condition, type Denoiser, NO_CLASS } from '../conditions/denoiser';
+import type { TextContexts } from '../conditions/text-contexts';
 import type { DiffusionConfig, ModelConfig } from '../config/schema';
 import { BatchOrder } from '../data/batches';
 import type { Latents } from '../data/latents';
@@ -15,8 +16,10 @@ import type { Objective, TrainingTask } from './task';
 /** What a student learns from. */
 export type Teaching = {
   /** The teacher's prediction and features; its tensors are disposed by the task. */
-  readonly teacher: (x: Tensor4D, t: readonly number[], condition: Condition | undefined) => ModelOutput;
+  readonly teacher: (x: Tensor4D, t: readonly number[], condition: Condition) => ModelOutput;
   readonly distillation: SpectrumAwareDistillation;
+  /** Texts as the teacher's own encoder has them, where that is another one. */
+  readonly texts?: TextContexts | undefined;
   /** What the teacher is, so that a run is not continued with another. */
   readonly identity: Readonly<Record<string, unknown>>;
 };
@@ -30,11 +33,14 @@ export type DiffusionTaskOptions = {
   readonly model: ModelConfig;
   /** How often the condition of an example is left out, for models that have one. */
   readonly conditionDropout?: number;
+  /** Of a model of texts. */
+  readonly texts?: TextContexts | undefined;
   readonly key: RandomKey;
   readonly teaching?: Teaching;
 };
 
 const TEACHER_PREFIX = 'teacher ';
+const CONTEXT = 'context';
 
 /**
  * Trains a denoiser on latents (Yang et al. 2023, sec. 3): x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, the squared
@@ -62,7 +68,14 @@ export class DiffusionTask implements TrainingTask {
       unet: denoiser.unet.config,
       ...(denoiser.kind === 'none'
         ? {}
-        : { condition: { kind: denoiser.kind, classes: denoiser.classes, dropout: conditionDropout } }),
+        : {
+            condition: {
+              kind: denoiser.kind,
+              classes: denoiser.classes,
+              dropout: conditionDropout,
+              encoder: options.texts?.identity,
+            },
+          }),
       latents: { shape: latents.shape, scaleFactor: latents.scaleFactor, description: latents.description },
       diffusion,
       seedKey: key.words,
@@ -77,7 +90,10 @@ export class DiffusionTask implements TrainingTask {
     const x0 = await this.clock.time(() => latents.batch(this.#order.indices(draw)));
     const times = [...integerArray(foldIn(drawKey, 't'), microBatchSize(model), diffusion.trainTimesteps)];
     const { predictionType, minSnrGamma } = diffusion;
-    const condition = this.#condition(draw);
+    const { denoiser, texts } = this.#options;
+    const context = await this.clock.time(() => this.#context(draw, denoiser.kind === 'text' ? texts : undefined));
+    const taughtContext = await this.clock.time(() => this.#context(draw, teaching?.texts));
+    const condition = taughtContext ?? context ?? this.#classes(draw);
     const tensors = tf.tidy(() => {
       const noise = normal(foldIn(drawKey, 'noise'), x0.shape) as Tensor4D;
       const x = scheduler.addNoise(x0, noise, times);
@@ -93,27 +109,36 @@ export class DiffusionTask implements TrainingTask {
         ...Object.fromEntries(Object.entries(taught).map(([name, tensor]) => [TEACHER_PREFIX + name, tensor])),
       };
     });
-    return { x0, ...tensors };
+    tf.dispose(taughtContext ?? []);
+    return { x0, ...tensors, ...(context ? { [CONTEXT]: context } : {}) };
   }
 
   #drawKey(draw: number): RandomKey {
     return foldIn(foldIn(this.#options.key, 'draw'), draw);
   }
 
+  /** Whose condition is left out in a draw. */
+  #leftOut(draw: number): boolean[] {
+    const { model, conditionDropout = 0 } = this.#options;
+    const draws = uniformArray(foldIn(this.#drawKey(draw), 'condition'), microBatchSize(model));
+    return Array.from(draws, (value) => value < conditionDropout);
+  }
+
   /** The classes of a draw's examples; of those whose turn it is, none. */
-  #condition(draw: number): Condition | undefined {
-    const { denoiser, latents, model, conditionDropout = 0 } = this.#options;
-    if (denoiser.kind === 'none') return undefined;
-    const dropped = uniformArray(foldIn(this.#drawKey(draw), 'condition'), microBatchSize(model));
-    const classes = this.#order.indices(draw);
-    return Array.from(classes, (index, i) =>
-      dropped[i] < conditionDropout ? NO_CLASS : (latents.labels?.[index] ?? NO_CLASS),
-    );
+  #classes(draw: number): number[] {
+    const { labels } = this.#options.latents;
+    const leftOut = this.#leftOut(draw);
+    return Array.from(this.#order.indices(draw), (index, i) => (leftOut[i] ? NO_CLASS : (labels?.[index] ?? NO_CLASS)));
+  }
+
+  /** The texts of a draw's examples. Owned by the caller. */
+  async #context(draw: number, texts: TextContexts | undefined): Promise<Tensor3D | undefined> {
+    return texts?.batch(this.#order.indices(draw), this.#leftOut(draw), this.#drawKey(draw));
   }
 
   objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective {
     const { denoiser, teaching } = this.#options;
-    const condition = this.#condition(draw);
+    const condition = (batch[CONTEXT] as Tensor3D | undefined) ?? this.#classes(draw);
     const [x, x0, target] = [batch.x, batch.x0, batch.target] as [Tensor4D, Tensor4D, Tensor4D];
     const prediction: ModelOutput = teaching
       ? denoiser.forwardWithFeatures(x, batch.t as tf.Tensor1D, condition)
@@ -127,11 +152,23 @@ export class DiffusionTask implements TrainingTask {
     const distilled: DistillationLoss = teaching.distillation.loss(taught, pairedTensors(prediction), x0);
     return {
       loss: tf.add(diffusion, distilled.total),
-      parts: { diffusion, spatial: distilled.spatial, frequency: distilled.frequency },
+      parts: { diffusion, spatial: distilled.spatial, frequency: distilled.frequency, ...pairParts(distilled) },
     };
   }
 
   dispose(): void {
     for (const module of Object.values(this.modules)) module.dispose();
   }
+}
+
+/** The parts of each pair, `spatial/up_0`, where there are several. */
+function pairParts({ pairs }: DistillationLoss): Record<string, Scalar> {
+  const entries = Object.entries(pairs);
+  if (entries.length === 1) return {};
+  return Object.fromEntries(
+    entries.flatMap(([name, { spatial, frequency }]) => [
+      [`spatial/${name}`, spatial],
+      [`frequency/${name}`, frequency],
+    ]),
+  );
 }

@@ -1,27 +1,33 @@
 import { existsSync } from 'node:fs';
-import { type Autoencoder, downsampleFactor, type VQModel } from '@sd/autoencoder';
+import { downsampleFactor, type VQModel } from '@sd/autoencoder';
 import { foldIn, type RandomKey, randomKey } from '@sd/core';
-import { OUTPUT_PAIR, pairFeatures, SpectrumAwareDistillation } from '@sd/distill';
+import { type NamedShape, SpectrumAwareDistillation } from '@sd/distill';
 import { featureShapes, type UNet } from '@sd/unet';
 import * as tf from '@tensorflow/tfjs-core';
+import { readCaptions } from '../conditions/captions';
 import type { Denoiser } from '../conditions/denoiser';
+import { openContexts, type TextContexts } from '../conditions/text-contexts';
+import { textEncoderIdentity } from '../conditions/text-encoder';
 import { withSuggestion } from '../config/nearest';
 import type { RunFolder } from '../config/run-folder';
 import type { ModelConfig, ProjectConfig } from '../config/schema';
 import type { OpenProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import type { Latents } from '../data/latents';
-import { fileDigest } from '../files/file-digest';
 import {
   type DiffusionMetadata,
   loadDiffusionModel,
-  loadFirstStage,
   type Precision,
   saveDiffusionModel,
   saveFirstStage,
 } from '../files/weights-file';
+import { readLatentIndex } from '../data/latent-shards';
+import { type AnyFirstStage, isTinyModel, openFirstStageWeights, weightsDigest } from '../files/first-stage-file';
+import { isOwnModel, openDenoiser } from '../files/open-denoiser';
 import { UserError } from '../user-error';
 import { buildAutoencoder, buildDenoiser, buildScheduler, schedulerConfig } from './build-models';
+import { chosenPairs } from './chosen-pairs';
+import { openTeacherModule } from './teacher-module';
 import { DiffusionTask, type Teaching } from './diffusion-task';
 import { firstStageSnapshots, modelSnapshots } from './draw-snapshot';
 import { FirstStageTask } from './first-stage-task';
@@ -45,9 +51,12 @@ export type StageContext = {
 /** Trains the first stage, from given weights where the configuration names them, and writes the result. */
 export async function runFirstStage(context: StageContext, dataset: ImageDataset): Promise<TrainLoopResult> {
   const { config, folder } = context;
+  if (isTinyModel(config.firstStage.model)) {
+    throw new UserError('config: firstStage.model is of the TAESD family, which is used as it is: name its weights and run `sd encode`');
+  }
   const autoencoder = buildAutoencoder(config.firstStage.model);
   if (config.firstStage.weights) {
-    const start = await loadFirstStage(config.firstStage.weights);
+    const start = await openFirstStageWeights(config.firstStage.weights, config.firstStage.model);
     autoencoder.loadStateDict(await start.stateDict());
     start.dispose();
   }
@@ -84,8 +93,8 @@ async function initializeCodebook(model: VQModel, dataset: ImageDataset, key: Ra
 }
 
 /** The finished first stage of a project; see `firstStageWeights`. */
-export async function openFirstStage(context: Pick<StageContext, 'config' | 'folder'>): Promise<Autoencoder> {
-  return loadFirstStage(firstStageWeights(context));
+export async function openFirstStage(context: Pick<StageContext, 'config' | 'folder'>): Promise<AnyFirstStage> {
+  return openFirstStageWeights(firstStageWeights(context), context.config.firstStage.model);
 }
 
 /** Weights of a project's first stage: what was trained, else what the configuration names. @throws {UserError} */
@@ -108,7 +117,8 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   checkLatentShape(name, unet, latents);
   checkLabels(name, denoiser, latents);
   const scheduler = buildScheduler(diffusion);
-  const teaching = model.distillation ? await openTeaching(context, model, unet, latents) : undefined;
+  const texts = denoiser.kind === 'text' ? await openTexts(context, name, latents, unet) : undefined;
+  const teaching = model.distillation ? await openTeaching(context, model, unet, latents, texts) : undefined;
   // Students of one project see the same examples, times and noise: the key does not depend on the name.
   const key = foldIn(randomKey(config.seed), 'diffusion');
   const task = new DiffusionTask({
@@ -119,6 +129,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     latents,
     model,
     ...(config.condition ? { conditionDropout: config.condition.dropout } : {}),
+    texts,
     key,
     ...(teaching ? { teaching } : {}),
   });
@@ -137,7 +148,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
     const metadata: DiffusionMetadata = {
       unet: unet.config,
-      ...modelCondition(denoiser, latents),
+      ...modelCondition(denoiser, latents, texts),
       scheduler: schedulerConfig(diffusion),
       scaleFactor: latents.scaleFactor,
     };
@@ -147,6 +158,8 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     autoencoder?.dispose();
     task.dispose();
     teaching?.dispose();
+    await texts?.close();
+    await teaching?.texts?.close();
   }
 }
 
@@ -155,6 +168,26 @@ export function modelConfig(config: ProjectConfig, name: string): ModelConfig {
   const model = Object.hasOwn(config.models, name) ? config.models[name] : undefined;
   if (!model) throw new UserError(`config: models has no ${withSuggestion(name, Object.keys(config.models))}`);
   return model;
+}
+
+/**
+ * One of a project's models with weights of this command, of latent-diffusion or of diffusers. What the file of another
+ * project does not say is the project's, and the scale factor that of its latents. @throws {UserError}
+ */
+export async function openProjectModel(
+  { config, folder }: Pick<StageContext, 'config' | 'folder'>,
+  name: string,
+  weights: string,
+): Promise<{ denoiser: Denoiser; metadata: DiffusionMetadata }> {
+  return openDenoiser(weights, {
+    build: () => buildDenoiser(config, name),
+    scheduler: schedulerConfig(config.diffusion),
+    scaleFactor: async () => {
+      const scaleFactor = config.firstStage.scaleFactor ?? (await readLatentIndex(folder.latents))?.scaleFactor;
+      if (scaleFactor !== undefined) return scaleFactor;
+      throw new UserError(`${weights} does not say its scale factor: name it as firstStage.scaleFactor`);
+    },
+  });
 }
 
 /** Weights of a model: the configuration's, else what was trained. */
@@ -167,6 +200,7 @@ export async function givenScaleFactor(config: ProjectConfig): Promise<number | 
   if (config.firstStage.scaleFactor !== undefined) return config.firstStage.scaleFactor;
   const weights = Object.values(config.models).find((model) => model.weights !== undefined)?.weights;
   if (weights === undefined) return undefined;
+  if (!(await isOwnModel(weights))) return undefined;
   const { denoiser, metadata } = await loadDiffusionModel(weights);
   denoiser.dispose();
   return metadata.scaleFactor;
@@ -177,51 +211,135 @@ async function openTeaching(
   model: ModelConfig,
   student: UNet,
   latents: Latents,
+  studentTexts: TextContexts | undefined,
 ): Promise<(Teaching & { dispose(): void }) | undefined> {
   if (!model.distillation) return undefined;
-  const { teacher: name, features, lambdaSpatial, lambdaFrequency, alpha } = model.distillation;
+  const { features, lambdaSpatial, lambdaFrequency, alpha, module } = model.distillation;
+  const teacher = await (module === undefined
+    ? openProjectTeacher(context, model.distillation.teacher, latents, studentTexts)
+    : openModuleTeacher(module));
+  try {
+    const wanted = context.config.diffusion.predictionType;
+    if (teacher.predictionType !== wanted) {
+      throw new UserError(
+        `config: diffusion.predictionType is ${wanted}, but ${teacher.label} predicts ${teacher.predictionType}`,
+      );
+    }
+    const { inChannels, outChannels } = student.config;
+    if (teacher.channels !== inChannels) {
+      throw new UserError(`${teacher.label} takes ${teacher.channels} channels, the student ${inChannels}`);
+    }
+    const own = { channels: outChannels, features: featureShapes(student.config) };
+    const distillation = new SpectrumAwareDistillation({
+      pairs: chosenPairs(teacher, own, features),
+      lambdaSpatial,
+      lambdaFrequency,
+      alpha,
+    });
+    return {
+      teacher: teacher.predict,
+      texts: teacher.texts,
+      distillation,
+      identity: { ...teacher.identity, lambdaSpatial, lambdaFrequency, alpha, features },
+      dispose: teacher.dispose,
+    };
+  } catch (error) {
+    teacher.dispose();
+    await teacher.texts?.close();
+    throw error;
+  }
+}
+
+/** A teacher, whatever it is. */
+type OpenTeacher = {
+  /** For messages. */
+  readonly label: string;
+  readonly predict: Teaching['teacher'];
+  readonly texts?: TextContexts | undefined;
+  readonly predictionType: unknown;
+  readonly channels: number;
+  readonly features: readonly NamedShape[];
+  readonly identity: Readonly<Record<string, unknown>>;
+  dispose(): void;
+};
+
+async function openProjectTeacher(
+  context: StageContext,
+  name: string,
+  latents: Latents,
+  studentTexts: TextContexts | undefined,
+): Promise<OpenTeacher> {
   const weights = modelWeights(context, name);
   if (!existsSync(weights)) {
     throw new UserError(`there is no teacher at ${weights}: train it with \`sd train --model ${name}\``);
   }
-  const { unet: teacher, denoiser, metadata } = await loadDiffusionModel(weights);
-  const wanted = schedulerConfig(context.config.diffusion).prediction_type;
-  if (metadata.scheduler.prediction_type !== wanted) {
-    throw new UserError(
-      `config: diffusion.predictionType is ${wanted}, but teacher ${name} predicts ${metadata.scheduler.prediction_type}`,
-    );
+  const { denoiser, metadata } = await openProjectModel(context, name, weights);
+  const { unet } = denoiser;
+  try {
+    if (Math.abs(metadata.scaleFactor / latents.scaleFactor - 1) > 1e-6) {
+      throw new UserError(
+        `teacher ${name} was trained on latents of scale factor ${metadata.scaleFactor}, these have ${latents.scaleFactor}: name its weights in the configuration and run \`sd encode\` again`,
+      );
+    }
+    const ownTexts = denoiser.kind === 'text' ? await openTexts(context, name, latents, unet) : undefined;
+    const texts = ownTexts?.identity === studentTexts?.identity ? undefined : ownTexts;
+    if (!texts) await ownTexts?.close();
+    return {
+      label: `teacher ${name}`,
+      predict: (x, t, condition) => denoiser.forwardWithFeatures(x, t, condition),
+      texts,
+      predictionType: metadata.scheduler.prediction_type,
+      channels: unet.config.inChannels,
+      features: featureShapes(unet.config),
+      identity: { name, sha256: await weightsDigest(weights), unet: unet.config },
+      dispose: () => denoiser.dispose(),
+    };
+  } catch (error) {
+    denoiser.dispose();
+    throw error;
   }
-  if (Math.abs(metadata.scaleFactor / latents.scaleFactor - 1) > 1e-6) {
-    throw new UserError(
-      `teacher ${name} was trained on latents of scale factor ${metadata.scaleFactor}, these have ${latents.scaleFactor}: name its weights in the configuration and run \`sd encode\` again`,
-    );
-  }
-  const { inChannels } = student.config;
-  const pairs = [
-    { name: OUTPUT_PAIR, teacherChannels: teacher.config.outChannels, studentChannels: student.config.outChannels },
-    ...(features === 'all' ? pairFeatures(featureShapes(teacher.config), featureShapes(student.config)) : []),
-  ];
-  if (teacher.config.inChannels !== inChannels) {
-    throw new UserError(`teacher ${name} takes ${teacher.config.inChannels} channels, the student ${inChannels}`);
-  }
-  return {
-    teacher: (x, t, condition) => denoiser.forwardWithFeatures(x, t, condition),
-    distillation: new SpectrumAwareDistillation({ pairs, lambdaSpatial, lambdaFrequency, alpha }),
-    identity: {
-      name,
-      sha256: await fileDigest(weights),
-      unet: teacher.config,
-      lambdaSpatial,
-      lambdaFrequency,
-      alpha,
-      features,
-    },
-    dispose: () => denoiser.dispose(),
-  };
 }
 
-function modelCondition({ kind, classes }: Denoiser, { classNames }: Latents): Pick<DiffusionMetadata, 'condition'> {
-  return kind === 'class' ? { condition: { kind, classes, ...(classNames ? { classNames } : {}) } } : {};
+async function openModuleTeacher(path: string): Promise<OpenTeacher> {
+  const { predict, predictionType, channels, features = [], dispose = () => {} } = await openTeacherModule(path);
+  const identity = { module: path, sha256: await weightsDigest(path) };
+  return { label: `teacher ${path}`, predict, predictionType, channels, features, identity, dispose };
+}
+
+function modelCondition(
+  { kind, classes }: Denoiser,
+  { classNames }: Latents,
+  texts: TextContexts | undefined,
+): Pick<DiffusionMetadata, 'condition'> {
+  if (kind === 'class') return { condition: { kind, classes, ...(classNames ? { classNames } : {}) } };
+  if (!texts) return {};
+  const { identity, tokens, width } = texts;
+  return { condition: { kind: 'text', encoder: identity, tokens, width } };
+}
+
+/** The folder of a model's text encoder. @throws {UserError} where the project names none. */
+export function textEncoderFolder(config: ProjectConfig, name: string): string {
+  const folder =
+    modelConfig(config, name).encoder ?? (config.condition?.kind === 'text' ? config.condition.encoder : undefined);
+  if (folder === undefined) throw new UserError(`config: models.${name} is of texts: name condition.encoder`);
+  return folder;
+}
+
+/** What a model's text encoder made of the texts of the latents. @throws {UserError} */
+async function openTexts(
+  { config, folder }: StageContext,
+  name: string,
+  latents: Latents,
+  { config: { contextDim } }: UNet,
+): Promise<TextContexts> {
+  const captions = await readCaptions(folder.latents, latents.length);
+  const encoder = await textEncoderIdentity(textEncoderFolder(config, name));
+  const texts = await openContexts(encoder, captions, folder.contexts(encoder));
+  if (texts.width === contextDim) return texts;
+  await texts.close();
+  throw new UserError(
+    `config: models.${name}.unet has contextDim ${contextDim}, but its text encoder gives tokens ${texts.width} wide`,
+  );
 }
 
 /** @throws {UserError} where a model of classes meets latents that have none, or others. */
