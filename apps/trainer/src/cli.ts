@@ -14,6 +14,7 @@ import { sample } from './commands/sample';
 import { serve } from './commands/serve';
 import { distill, train } from './commands/train';
 import { trainAutoencoder } from './commands/train-autoencoder';
+import { trial } from './commands/trial';
 import { withSuggestion } from './config/nearest';
 import { interruptedExitCode } from './console/interrupt';
 import { SCALES } from './reproduce/scale';
@@ -112,6 +113,9 @@ projectCommand('train', 'train a denoiser, such as the teacher')
   .option('--resume', 'continue from the last checkpoint')
   .option('--overwrite', 'start anew where there is a checkpoint')
   .option('--half', 'write the finished weights as float16')
+  .option('--batch <n>', "in place of the model's batchSize; tried before the run", positiveInteger)
+  .option('--micro-batch <n>', 'how many of a batch are on the device at once', positiveInteger)
+  .option('--dry-run', 'say what the training takes in memory, MACs and time, by a measured step')
   .action(train);
 
 projectCommand('distill', 'train a slim student with a teacher')
@@ -119,7 +123,19 @@ projectCommand('distill', 'train a slim student with a teacher')
   .option('--resume', 'continue from the last checkpoint')
   .option('--overwrite', 'start anew where there is a checkpoint')
   .option('--half', 'write the finished weights as float16')
+  .option('--batch <n>', "in place of the model's batchSize; tried before the run", positiveInteger)
+  .option('--micro-batch <n>', 'how many of a batch are on the device at once', positiveInteger)
+  .option('--dry-run', 'say what the training takes in memory, MACs and time, by a measured step')
   .action(distill);
+
+program
+  .command('trial', { hidden: true })
+  .requiredOption('--config <file>')
+  .requiredOption('--model <name>')
+  .requiredOption('--batch <n>', '', positiveInteger)
+  .requiredOption('--micro-batch <n>', '', positiveInteger)
+  .addOption(backendOption())
+  .action(trial);
 
 projectCommand('sample', 'draw images into a PNG')
   .option('--model <name>', 'which of the models', 'sd')

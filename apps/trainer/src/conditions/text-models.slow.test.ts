@@ -27,8 +27,8 @@ function textProject(out: string) {
     ...source,
     condition: { kind: 'text', encoder: join(folder, 'clip'), dropout: 0.3 },
     models: {
-      teacher: { ...models.teacher, encoder: join(folder, 'teachers'), unet: { ...models.teacher.unet, ...attending } },
-      sd: { ...models.sd, unet: { ...models.sd.unet, ...attending } },
+      teacher: { ...models.teacher, steps: 6, encoder: join(folder, 'teachers'), unet: { ...models.teacher.unet, ...attending } },
+      sd: { ...models.sd, steps: 6, unet: { ...models.sd.unet, ...attending } },
     },
   }));
 }
@@ -78,9 +78,9 @@ describeBackends(['wasm'], () => {
         () => 'nothing was refused',
         (error: Error) => error.message.replaceAll(folder, 'FOLDER').replace(/[0-9a-f]{12}/g, 'HASH'),
       );
-    expect(await refused({})).toMatchInlineSnapshot();
-    expect(await refused({ class: '1', given: ['class'] })).toMatchInlineSnapshot();
-    expect(await refused({ prompt: ['cat'] }, () => join(folder, 'teachers'))).toMatchInlineSnapshot();
+    expect(await refused({})).toMatchInlineSnapshot(`"the model is of texts: give --prompt"`);
+    expect(await refused({ class: '1', given: ['class'] })).toMatchInlineSnapshot(`"--class: the model is of texts: give --prompt"`);
+    expect(await refused({ prompt: ['cat'] }, () => join(folder, 'teachers'))).toMatchInlineSnapshot(`"FOLDER/teachers is another text encoder than the model was trained with (SHA-256 HASH, not HASH)"`);
     denoiser.dispose();
   });
 });

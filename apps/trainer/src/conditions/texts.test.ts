@@ -47,15 +47,21 @@ describe('captions', () => {
     expect(said).toEqual(['1 of 3 images have no caption: they are trained without a condition']);
     await writeCaptions(folder, captions);
     expect(await readCaptions(folder, 3)).toEqual(captions);
-    expect(await complaintOf(readCaptions(folder, 4))).toMatchInlineSnapshot(`"FOLDER/captions.json: not the captions of 4 images; \`sd encode\` makes them again"`);
+    expect(await complaintOf(readCaptions(folder, 4))).toMatchInlineSnapshot(
+      `"FOLDER/captions.json: not the captions of 4 images; \`sd encode\` makes them again"`,
+    );
     await writeFile(
       join(folder, 'captions.json'),
       JSON.stringify({ format: 'sd-captions-1', texts: [''], ofImages: [[1]] }),
     );
     expect(await complaintOf(readCaptions(folder, 1))).toMatch(/not the captions of 1 images/);
-    expect(await complaintOf(readCaptions(join(folder, 'none'), 1))).toMatchInlineSnapshot(`"there are no captions at FOLDER/none/captions.json: make them with \`sd encode\`"`);
+    expect(await complaintOf(readCaptions(join(folder, 'none'), 1))).toMatchInlineSnapshot(
+      `"there are no captions at FOLDER/none/captions.json: make them with \`sd encode\`"`,
+    );
     const { captions: _, ...without } = captioned([]);
-    expect(await complaintOf(gatherCaptions(without, () => {}))).toMatchInlineSnapshot(`"data: the condition is a text, but the pictures have no captions"`);
+    expect(await complaintOf(gatherCaptions(without, () => {}))).toMatchInlineSnapshot(
+      `"data: the condition is a text, but the pictures have no captions"`,
+    );
   });
 
   test('of a picture that stands in for a broken one are those of the picture', async () => {
@@ -80,10 +86,14 @@ describeBackends(['wasm'], () => {
   });
 
   test('a folder that is missing, or lacks a file, is refused with what it must have', async () => {
-    expect(await complaintOf(TextEncoder.open(join(folder, 'none')))).toMatchInlineSnapshot(`"the text encoder FOLDER/none cannot be read: openClipTokenizer: folder must be with vocab.json and merges.txt, or tokenizer.json, got neither; it must be a folder with config.json, model.safetensors, vocab.json and merges.txt, such as that of openai/clip-vit-large-patch14"`);
+    expect(await complaintOf(TextEncoder.open(join(folder, 'none')))).toMatchInlineSnapshot(
+      `"the text encoder FOLDER/none cannot be read: openClipTokenizer: folder must be with vocab.json and merges.txt, or tokenizer.json, got neither; it must be a folder with config.json, model.safetensors, vocab.json and merges.txt, such as that of openai/clip-vit-large-patch14"`,
+    );
     await writeTinyTextEncoder(join(folder, 'lacking'));
     await rm(join(folder, 'lacking', 'model.safetensors'));
-    expect(await complaintOf(TextEncoder.open(join(folder, 'lacking')))).toMatchInlineSnapshot(`"the text encoder FOLDER/lacking cannot be read: openClipText: folder must be with weights, got none; it must be a folder with config.json, model.safetensors, vocab.json and merges.txt, such as that of openai/clip-vit-large-patch14"`);
+    expect(await complaintOf(TextEncoder.open(join(folder, 'lacking')))).toMatchInlineSnapshot(
+      `"the text encoder FOLDER/lacking cannot be read: openClipText: folder must be with weights, got none; it must be a folder with config.json, model.safetensors, vocab.json and merges.txt, such as that of openai/clip-vit-large-patch14"`,
+    );
   });
 
   test('texts are encoded once, and an interrupted encoding goes on', async () => {

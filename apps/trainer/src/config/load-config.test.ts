@@ -384,7 +384,8 @@ test('the example of the README is a project that sets every key', async () => {
 
 test.each(readmeSections())('the section of the README %s is valid', (_, section) => {
   const data = { source: 'dead-leaves', size: 32 };
-  expect(parseConfig({ ...project, models: {}, data, ...section }, 'README.md')).toMatchObject(section);
+  const small = { ...data, size: section.firstStage ? 64 : 8 * 4 };
+  expect(parseConfig({ ...project, models: {}, data: small, ...section }, 'README.md')).toMatchObject(section);
 });
 
 /** Examples of single sections. */

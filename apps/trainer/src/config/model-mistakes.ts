@@ -61,7 +61,10 @@ type LatentShape = readonly [size: number, channels: number];
 function resolveFirstStage(model: unknown): Resolved<AutoencoderConfig | AutoencoderTinyConfig> {
   const path = ['firstStage', 'model'];
   if (typeof model === 'string') {
-    const known: Readonly<Record<string, AutoencoderConfig | AutoencoderTinyConfig>> = { ...autoencoderPresets, ...tinyPresets };
+    const known: Readonly<Record<string, AutoencoderConfig | AutoencoderTinyConfig>> = {
+      ...autoencoderPresets,
+      ...tinyPresets,
+    };
     return preset(path, model, known);
   }
   if (!isRecord(model)) return {};

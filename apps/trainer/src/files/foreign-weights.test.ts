@@ -43,7 +43,11 @@ async function complaintOf(promise: Promise<unknown>): Promise<string> {
 
 const { firstStage, models, diffusion } = tinyProject('out');
 const stageModel = firstStage.model as Parameters<typeof createAutoencoder>[0];
-const pictures = () => tf.tensor4d(Float32Array.from({ length: 16 * 16 * 3 }, (_, i) => Math.sin(i)), [1, 16, 16, 3]);
+const pictures = () =>
+  tf.tensor4d(
+    Float32Array.from({ length: 16 * 16 * 3 }, (_, i) => Math.sin(i)),
+    [1, 16, 16, 3],
+  );
 
 describeBackends(['wasm'], () => {
   describe('a first stage', () => {
@@ -83,17 +87,25 @@ describeBackends(['wasm'], () => {
       await expect(opened.decode(z) as Tensor4D).toBeAllclose(own.decode(z), 1e-6);
       opened.dispose();
       await rm(join(folder, 'taesd', 'taesd_decoder.safetensors'));
-      expect(await complaintOf(openFirstStageWeights(join(folder, 'taesd'), config))).toMatchInlineSnapshot(`"FOLDER/taesd must hold one decoder, as taesd_decoder.pth; found none"`);
+      expect(await complaintOf(openFirstStageWeights(join(folder, 'taesd'), config))).toMatchInlineSnapshot(
+        `"FOLDER/taesd must hold one decoder, as taesd_decoder.pth; found none"`,
+      );
       own.dispose();
     });
 
     test('that is not what the project says, or nothing at all, is refused', async () => {
       const path = await put('model.safetensors', new Map());
       expect(await complaintOf(openFirstStageWeights(path, stageModel))).toMatch(/^FOLDER\/model.safetensors: /);
-      expect(await complaintOf(openFirstStageWeights(join(folder, 'none.ckpt'), stageModel))).toMatchInlineSnapshot(`"cannot read FOLDER/none.ckpt: no such file"`);
+      expect(await complaintOf(openFirstStageWeights(join(folder, 'none.ckpt'), stageModel))).toMatchInlineSnapshot(
+        `"cannot read FOLDER/none.ckpt: no such file"`,
+      );
       await mkdir(join(folder, 'empty'));
-      expect(await complaintOf(openFirstStageWeights(join(folder, 'empty'), stageModel))).toMatchInlineSnapshot(`"FOLDER/empty holds no weights: looked there and in vae/ for diffusion_pytorch_model.safetensors, diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.bin, model.safetensors, model.ckpt"`);
-      expect(await complaintOf(openFirstStageWeights(join(folder, 'empty'), 'taesd4'))).toMatchInlineSnapshot(`"config: firstStage.model: no preset "taesd4" (did you mean "taesd"?)"`);
+      expect(await complaintOf(openFirstStageWeights(join(folder, 'empty'), stageModel))).toMatchInlineSnapshot(
+        `"FOLDER/empty holds no weights: looked there and in vae/ for diffusion_pytorch_model.safetensors, diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.bin, model.safetensors, model.ckpt"`,
+      );
+      expect(await complaintOf(openFirstStageWeights(join(folder, 'empty'), 'taesd4'))).toMatchInlineSnapshot(
+        `"config: firstStage.model: no preset "taesd4" (did you mean "taesd"?)"`,
+      );
     });
   });
 
@@ -101,9 +113,15 @@ describeBackends(['wasm'], () => {
     const unet = { ...(models.teacher.unet as unknown as UNetConfig), useSpatialTransformer: true, contextDim: 4 };
     const own = shake(new Denoiser(unet, 'class', 3));
     const foreign = (build: () => Denoiser) => ({ build, scheduler: { ...diffusion }, scaleFactor: () => 0.5 });
-    const x = tf.tensor4d(Float32Array.from({ length: 256 }, (_, i) => Math.cos(i)), [1, 8, 8, 4]);
+    const x = tf.tensor4d(
+      Float32Array.from({ length: 256 }, (_, i) => Math.cos(i)),
+      [1, 8, 8, 4],
+    );
     const ldm = await put('model.safetensors', await own.stateDict());
-    const opened = await openDenoiser(ldm, foreign(() => new Denoiser(unet, 'class', 3)));
+    const opened = await openDenoiser(
+      ldm,
+      foreign(() => new Denoiser(unet, 'class', 3)),
+    );
     expect(opened.metadata).toMatchObject({ condition: { kind: 'class', classes: 3 }, scaleFactor: 0.5 });
     await expect(opened.denoiser.forward(x, 7, [2])).toBeAllclose(own.forward(x, 7, [2]), 1e-6);
 

@@ -23,5 +23,11 @@ export function chosenPairs(teacher: Side, student: Side, chosen: ChosenFeatures
     const which = known.length > 0 ? withSuggestion(name, known) : `"${name}": they share none`;
     throw new UserError(`config: distillation.features: teacher and student do not both have a feature ${which}`);
   }
-  return [output, ...pairFeatures(teacher.features, shared.filter((feature) => names.includes(feature.name)))];
+  return [
+    output,
+    ...pairFeatures(
+      teacher.features,
+      shared.filter((feature) => names.includes(feature.name)),
+    ),
+  ];
 }

@@ -28,7 +28,10 @@ const TEACHER = `export default async (tf) => ({
 
 const distilled = (name: string, distillation: object) =>
   tinyContext(
-    tinyProject(join(folder, name), ({ models, ...source }) => ({ ...source, models: { sd: { ...models.sd, distillation } } })),
+    tinyProject(join(folder, name), ({ models, ...source }) => ({
+      ...source,
+      models: { sd: { ...models.sd, distillation } },
+    })),
   );
 
 const complaintOf = (context: ReturnType<typeof distilled>) =>

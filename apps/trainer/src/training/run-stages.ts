@@ -13,7 +13,10 @@ import type { RunFolder } from '../config/run-folder';
 import type { ModelConfig, ProjectConfig } from '../config/schema';
 import type { OpenProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
+import { readLatentIndex } from '../data/latent-shards';
 import type { Latents } from '../data/latents';
+import { type AnyFirstStage, isTinyModel, openFirstStageWeights, weightsDigest } from '../files/first-stage-file';
+import { isOwnModel, openDenoiser } from '../files/open-denoiser';
 import {
   type DiffusionMetadata,
   loadDiffusionModel,
@@ -21,16 +24,13 @@ import {
   saveDiffusionModel,
   saveFirstStage,
 } from '../files/weights-file';
-import { readLatentIndex } from '../data/latent-shards';
-import { type AnyFirstStage, isTinyModel, openFirstStageWeights, weightsDigest } from '../files/first-stage-file';
-import { isOwnModel, openDenoiser } from '../files/open-denoiser';
 import { UserError } from '../user-error';
 import { buildAutoencoder, buildDenoiser, buildScheduler, schedulerConfig } from './build-models';
 import { chosenPairs } from './chosen-pairs';
-import { openTeacherModule } from './teacher-module';
 import { DiffusionTask, type Teaching } from './diffusion-task';
 import { firstStageSnapshots, modelSnapshots } from './draw-snapshot';
 import { FirstStageTask } from './first-stage-task';
+import { openTeacherModule } from './teacher-module';
 import { type TrainLoopResult, trainLoop } from './train-loop';
 
 /** What the stages of a project share. */
@@ -52,7 +52,9 @@ export type StageContext = {
 export async function runFirstStage(context: StageContext, dataset: ImageDataset): Promise<TrainLoopResult> {
   const { config, folder } = context;
   if (isTinyModel(config.firstStage.model)) {
-    throw new UserError('config: firstStage.model is of the TAESD family, which is used as it is: name its weights and run `sd encode`');
+    throw new UserError(
+      'config: firstStage.model is of the TAESD family, which is used as it is: name its weights and run `sd encode`',
+    );
   }
   const autoencoder = buildAutoencoder(config.firstStage.model);
   if (config.firstStage.weights) {

@@ -43,7 +43,8 @@ function problemOf(made: unknown): string | undefined {
   if (!['epsilon', 'v_prediction', 'sample'].includes(predictionType as string)) {
     return `predictionType must be epsilon, v_prediction or sample, got ${String(predictionType)}`;
   }
-  if (!Number.isSafeInteger(channels) || (channels as number) < 1) return `channels must be an integer, got ${String(channels)}`;
+  if (!Number.isSafeInteger(channels) || (channels as number) < 1)
+    return `channels must be an integer, got ${String(channels)}`;
   const isShape = (shape: Partial<NamedShape> | null) =>
     typeof shape?.name === 'string' && [shape.channels, shape.height, shape.width].every(Number.isSafeInteger);
   if (Array.isArray(features) && features.every(isShape)) return undefined;
