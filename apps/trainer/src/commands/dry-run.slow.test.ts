@@ -11,10 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const numberless = (text: string) =>
-  text
-    .replace(/\d[\d,.e+]*/g, 'N')
-    .replace(/N (h N min|min N s|days)$/gm, 'N s');
+const numberless = (text: string) => text.replace(/\d[\d,.e+]*/g, 'N').replace(/N (h N min|min N s|days)$/gm, 'N s');
 
 test('--dry-run says what a distillation takes, without data or weights, and --batch is tried before the run', async () => {
   const file = join(folder, 'project.yaml');

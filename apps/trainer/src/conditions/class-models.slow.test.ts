@@ -27,7 +27,11 @@ function classProject(out: string) {
     ...source,
     condition: { kind: 'class', classes: 2, dropout: 0.5 },
     models: {
-      teacher: { ...models.teacher, steps: 6, unet: { ...models.teacher.unet, useSpatialTransformer: true, contextDim: 4 } },
+      teacher: {
+        ...models.teacher,
+        steps: 6,
+        unet: { ...models.teacher.unet, useSpatialTransformer: true, contextDim: 4 },
+      },
       sd: { ...models.sd, steps: 6, unet: { ...models.sd.unet, numClasses: 3 } },
     },
   }));

@@ -27,7 +27,12 @@ function textProject(out: string) {
     ...source,
     condition: { kind: 'text', encoder: join(folder, 'clip'), dropout: 0.3 },
     models: {
-      teacher: { ...models.teacher, steps: 6, encoder: join(folder, 'teachers'), unet: { ...models.teacher.unet, ...attending } },
+      teacher: {
+        ...models.teacher,
+        steps: 6,
+        encoder: join(folder, 'teachers'),
+        unet: { ...models.teacher.unet, ...attending },
+      },
       sd: { ...models.sd, steps: 6, unet: { ...models.sd.unet, ...attending } },
     },
   }));
@@ -79,8 +84,12 @@ describeBackends(['wasm'], () => {
         (error: Error) => error.message.replaceAll(folder, 'FOLDER').replace(/[0-9a-f]{12}/g, 'HASH'),
       );
     expect(await refused({})).toMatchInlineSnapshot(`"the model is of texts: give --prompt"`);
-    expect(await refused({ class: '1', given: ['class'] })).toMatchInlineSnapshot(`"--class: the model is of texts: give --prompt"`);
-    expect(await refused({ prompt: ['cat'] }, () => join(folder, 'teachers'))).toMatchInlineSnapshot(`"FOLDER/teachers is another text encoder than the model was trained with (SHA-256 HASH, not HASH)"`);
+    expect(await refused({ class: '1', given: ['class'] })).toMatchInlineSnapshot(
+      `"--class: the model is of texts: give --prompt"`,
+    );
+    expect(await refused({ prompt: ['cat'] }, () => join(folder, 'teachers'))).toMatchInlineSnapshot(
+      `"FOLDER/teachers is another text encoder than the model was trained with (SHA-256 HASH, not HASH)"`,
+    );
     denoiser.dispose();
   });
 });

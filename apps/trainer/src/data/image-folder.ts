@@ -6,9 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../user-error';
 import type { ImageDataset } from './image-dataset';
 import { IMAGE_EXTENSIONS, readSquareImage } from './image-file';
-
-/** A file that could not be read, with the reason. */
-export type SkippedFile = { readonly file: string; readonly reason: string };
+import type { SkippedFile } from './skipped-file';
 
 const READS_AT_ONCE = 8;
 

@@ -3,7 +3,7 @@ import type { DataConfig } from '../config/schema';
 import type { OpenProgress, Progress } from '../console/progress';
 import { DeadLeaves } from './dead-leaves';
 import type { ImageDataset } from './image-dataset';
-import { findPictures, ImageFolder, type SkippedFile } from './image-folder';
+import { findPictures, ImageFolder } from './image-folder';
 import { withMirrored } from './mirrored';
 import { openCoco } from './pictures/coco-pictures';
 import { openClassFolder, openFolder } from './pictures/folder-pictures';
@@ -13,6 +13,7 @@ import { PictureDataset } from './pictures/picture-dataset';
 import type { PictureSource } from './pictures/picture-source';
 import { openTarPictures } from './pictures/tar-pictures';
 import { openWebdataset } from './pictures/webdataset-pictures';
+import type { SkippedFile } from './skipped-file';
 
 type PicturesConfig = Exclude<DataConfig, { source: 'dead-leaves' }>;
 

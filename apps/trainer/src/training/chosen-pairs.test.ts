@@ -33,7 +33,13 @@ test('features are chosen by name and by level', () => {
 });
 
 test('a feature that they do not share is refused', () => {
-  expect(() => names(['up.2'])).toThrowErrorMatchingInlineSnapshot(`[UserError: config: distillation.features: teacher and student do not both have a feature "up.2" (did you mean "up.1"?)]`);
-  expect(() => names([7])).toThrowErrorMatchingInlineSnapshot(`[UserError: config: distillation.features: teacher and student do not both have a feature "up.7" (did you mean "up.1"?)]`);
-  expect(() => chosenPairs(teacher, { channels: 4, features: [] }, [0])).toThrowErrorMatchingInlineSnapshot(`[UserError: config: distillation.features: teacher and student do not both have a feature "up.0": they share none]`);
+  expect(() => names(['up.2'])).toThrowErrorMatchingInlineSnapshot(
+    `[UserError: config: distillation.features: teacher and student do not both have a feature "up.2" (did you mean "up.1"?)]`,
+  );
+  expect(() => names([7])).toThrowErrorMatchingInlineSnapshot(
+    `[UserError: config: distillation.features: teacher and student do not both have a feature "up.7" (did you mean "up.1"?)]`,
+  );
+  expect(() => chosenPairs(teacher, { channels: 4, features: [] }, [0])).toThrowErrorMatchingInlineSnapshot(
+    `[UserError: config: distillation.features: teacher and student do not both have a feature "up.0": they share none]`,
+  );
 });

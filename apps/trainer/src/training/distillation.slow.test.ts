@@ -74,13 +74,27 @@ describeBackends(['wasm'], () => {
       await writeFile(module, code);
       return (await complaintOf(distilled('refused', { module, features }))).replace(/\d+\.mjs/, 'TEACHER.mjs');
     };
-    expect(await check('export default 5;')).toMatchInlineSnapshot();
-    expect(await check('export default () => ({});')).toMatchInlineSnapshot();
-    expect(await check(TEACHER.replace('v_prediction', 'eps'))).toMatchInlineSnapshot();
-    expect(await check(TEACHER.replace('v_prediction', 'epsilon'))).toMatchInlineSnapshot();
-    expect(await check(TEACHER.replace('channels: 4,', 'channels: 3,'))).toMatchInlineSnapshot();
-    expect(await check(TEACHER.replace('height: 4', 'height: "x"'))).toMatchInlineSnapshot();
-    expect(await check(TEACHER, ['up.0'])).toMatchInlineSnapshot();
+    expect(await check('export default 5;')).toMatchInlineSnapshot(
+      `"the teacher FOLDER/TEACHER.mjs cannot be loaded: it has no function as its default export"`,
+    );
+    expect(await check('export default () => ({});')).toMatchInlineSnapshot(
+      `"the teacher FOLDER/TEACHER.mjs gives no teacher: predict must be a function (x, t, condition) => { output, features }"`,
+    );
+    expect(await check(TEACHER.replace('v_prediction', 'eps'))).toMatchInlineSnapshot(
+      `"the teacher FOLDER/TEACHER.mjs gives no teacher: predictionType must be epsilon, v_prediction or sample, got eps"`,
+    );
+    expect(await check(TEACHER.replace('v_prediction', 'epsilon'))).toMatchInlineSnapshot(
+      `"config: diffusion.predictionType is v_prediction, but teacher FOLDER/TEACHER.mjs predicts epsilon"`,
+    );
+    expect(await check(TEACHER.replace('channels: 4,', 'channels: 3,'))).toMatchInlineSnapshot(
+      `"teacher FOLDER/TEACHER.mjs takes 3 channels, the student 4"`,
+    );
+    expect(await check(TEACHER.replace('height: 4', 'height: "x"'))).toMatchInlineSnapshot(
+      `"the teacher FOLDER/TEACHER.mjs gives no teacher: features must be a list of { name, channels, height, width }"`,
+    );
+    expect(await check(TEACHER, ['up.0'])).toMatchInlineSnapshot(
+      `"config: distillation.features: teacher and student do not both have a feature "up.0" (did you mean "up.1"?)"`,
+    );
     expect(await complaintOf(distilled('none', { module: join(folder, 'none.mjs') }))).toMatch(/cannot be loaded/);
   });
 });

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { UserError } from '../../user-error';
-import { findPictures, type SkippedFile } from '../image-folder';
+import { findPictures } from '../image-folder';
+import type { SkippedFile } from '../skipped-file';
 import { FolderPictures } from './folder-pictures';
 import type { PictureSource } from './picture-source';
 

@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../user-error';
-import { findPictures, IMAGE_ENDINGS, type SkippedFile } from '../image-folder';
+import { findPictures, IMAGE_ENDINGS } from '../image-folder';
+import type { SkippedFile } from '../skipped-file';
 import { namedClasses } from './named-classes';
 import type { PictureSource } from './picture-source';
 

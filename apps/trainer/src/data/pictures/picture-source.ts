@@ -1,4 +1,4 @@
-import type { SkippedFile } from '../image-folder';
+import type { SkippedFile } from '../skipped-file';
 
 /** Pictures as they are stored, by index: a folder, archives, a database. */
 export interface PictureSource {

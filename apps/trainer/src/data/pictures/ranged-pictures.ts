@@ -1,4 +1,4 @@
-import type { SkippedFile } from '../image-folder';
+import type { SkippedFile } from '../skipped-file';
 import { OpenFiles } from './open-files';
 import type { FileRange, PictureSource } from './picture-source';
 

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../user-error';
-import { isPicture, type SkippedFile } from '../image-folder';
+import { isPicture } from '../image-folder';
+import type { SkippedFile } from '../skipped-file';
 import { listFiles } from './list-files';
 import { OpenFiles } from './open-files';
 import type { FileRange, PictureSource } from './picture-source';
