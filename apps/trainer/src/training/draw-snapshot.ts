@@ -1,4 +1,3 @@
-import type { Autoencoder } from '@sd/autoencoder';
 import { foldIn, randomKey } from '@sd/core';
 import type { Scheduler } from '@sd/schedulers';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
@@ -8,6 +7,7 @@ import { silentProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import { decodeLatents, encodeMean, type Latents } from '../data/latents';
 import { gateCurves, plainSpectrum, spectrumOf } from '../demo/evaluate';
+import type { AnyFirstStage } from '../files/first-stage-file';
 import type { Spectrum } from '../report/report-data';
 import type { Guidance } from '../sampling/guidance';
 import { sampleImages } from '../sampling/sample-images';
@@ -23,7 +23,7 @@ export type ModelSnapshotOptions = {
   readonly denoiser: Denoiser;
   readonly scheduler: Scheduler;
   readonly trainTimesteps: number;
-  readonly autoencoder: Autoencoder;
+  readonly autoencoder: AnyFirstStage;
   readonly latents: Latents;
   readonly steps: number;
   /** Of guidance, for models of classes. */
@@ -64,7 +64,7 @@ export function modelSnapshots(options: ModelSnapshotOptions): DrawSnapshot {
 }
 
 /** Pictures of a dataset above, what a first stage makes of them below. */
-export function firstStageSnapshots(autoencoder: Autoencoder, dataset: ImageDataset): DrawSnapshot {
+export function firstStageSnapshots(autoencoder: AnyFirstStage, dataset: ImageDataset): DrawSnapshot {
   const count = Math.min(COUNT / 2, dataset.length);
   return async () => {
     const images = await dataset.batch(Int32Array.from({ length: count }, (_, i) => i));
@@ -77,7 +77,7 @@ export function firstStageSnapshots(autoencoder: Autoencoder, dataset: ImageData
   };
 }
 
-async function decodedSpectrum(autoencoder: Autoencoder, latents: Latents): Promise<Spectrum> {
+async function decodedSpectrum(autoencoder: AnyFirstStage, latents: Latents): Promise<Spectrum> {
   const batch = await latents.batch(Int32Array.from({ length: Math.min(4 * COUNT, latents.length) }, (_, i) => i));
   const images = decodeLatents(autoencoder, batch, latents.scaleFactor);
   const spectrum = plainSpectrum(await spectrumOf(images));

@@ -136,7 +136,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     ...(teaching ? { teaching } : {}),
   });
   const stage = folder.stage(name);
-  let autoencoder: Autoencoder | undefined;
+  let autoencoder: AnyFirstStage | undefined;
   try {
     // what texts are to be drawn is not known here
     if (model.sampleEvery !== undefined && denoiser.kind !== 'text') autoencoder = await openFirstStage(context);
