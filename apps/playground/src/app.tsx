@@ -3,7 +3,13 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type Client, startClient } from './client';
 import { StatusBar } from './components/status-bar';
 import { ThemeButton } from './components/theme-button';
+import { ComparePanel } from './panels/compare/compare-panel';
+import { FirstStagePanel } from './panels/first-stage/first-stage-panel';
+import { GatesPanel } from './panels/gates/gates-panel';
 import { SamplePanel } from './panels/sample/sample-panel';
+import { ToyPanel } from './panels/toy/toy-panel';
+import { WaveletsPanel } from './panels/wavelets/wavelets-panel';
+import { WienerPanel } from './panels/wiener/wiener-panel';
 import type { BackendChoice, BackendState, WorkerEvent } from './protocol';
 import { formatHash, parseHash } from './settings/hash';
 
@@ -34,6 +40,42 @@ const PANELS: readonly PanelEntry[] = [
     title: 'Sample',
     lead: 'Noise becomes pictures, step by step. Watch what the model sees and what it predicts, and scrub back through it.',
     Panel: SamplePanel,
+  },
+  {
+    id: 'compare',
+    title: 'Compare',
+    lead: 'Teacher, Lite and SD from the same noise, side by side: sizes, speed, spectra, and the difference of their DFTs (the paper’s Figure 10).',
+    Panel: ComparePanel,
+  },
+  {
+    id: 'gates',
+    title: 'Gates',
+    lead: 'Which bands the wavelet gates let pass, over the course of sampling (the paper’s Figure 9).',
+    Panel: GatesPanel,
+  },
+  {
+    id: 'wiener',
+    title: 'Wiener',
+    lead: 'Frequency evolution: the optimal linear denoiser of each timestep (the paper’s Figure 3).',
+    Panel: WienerPanel,
+  },
+  {
+    id: 'wavelets',
+    title: 'Wavelets',
+    lead: 'A photograph’s pyramid in any of 106 wavelets. Switch bands off, and see what comes back.',
+    Panel: WaveletsPanel,
+  },
+  {
+    id: 'toy',
+    title: 'Toy',
+    lead: 'One-dimensional diffusion, trained here and now: which frequencies do a narrow and a wide network recover? (the paper’s Figure 4)',
+    Panel: ToyPanel,
+  },
+  {
+    id: 'first-stage',
+    title: 'First stage',
+    lead: 'A photograph, encoded and decoded: diffusion in a latent space can give no higher frequencies than its first stage keeps.',
+    Panel: FirstStagePanel,
   },
 ];
 
@@ -72,6 +114,11 @@ export function App() {
       setProblem(error instanceof Error ? error.message : String(error));
     });
   }, [client, choice, software]);
+
+  useEffect(() => {
+    // For tests: what a driver's crash does can only be asked of the worker.
+    if (new URLSearchParams(location.search).has('debug')) Object.assign(globalThis, { sdClient: client });
+  }, [client]);
 
   useEffect(() => {
     const follow = () => setHash(parseHash(location.hash));

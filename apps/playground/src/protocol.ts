@@ -91,3 +91,113 @@ export type SampleOutcome = {
   readonly seconds: number;
   readonly settings: SampleSettings;
 };
+
+export type ComparedModel = {
+  readonly id: BundledModel;
+  readonly info: ModelInfo;
+  readonly images: Sheet;
+  readonly spectrum: Spectrum;
+  readonly stepsPerSecond: number;
+  /** Mean over the images of log |DFT of luma|, the zero frequency in the middle. */
+  readonly dft: Sheet;
+  /** The same, minus the teacher's: orange is more, blue is less. Null for the teacher. */
+  readonly difference: Sheet | null;
+};
+
+export type Comparison = {
+  readonly models: readonly ComparedModel[];
+  /** What full color in `difference` stands for, a natural logarithm. */
+  readonly scale: number;
+};
+
+export type Band = 'll' | 'lh' | 'hl' | 'hh';
+
+/** Gates of a module at one timestep: over the samples, of each sample's mean over channels. */
+export type GateValues = {
+  readonly module: string;
+  readonly direction: 'down' | 'up';
+  readonly bands: Readonly<Record<Band, { readonly mean: number; readonly deviation: number }>>;
+};
+
+export type GateFrame = {
+  readonly t: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly modules: readonly GateValues[];
+  readonly predicted: Sheet;
+};
+
+export type GateSettings = {
+  readonly model: ModelId;
+  readonly samples: number;
+  readonly steps: number;
+  readonly seed: number;
+};
+
+/** Responses of Proposition 1's filters at the same frequencies. */
+export type FilterResponse = {
+  readonly t: number;
+  readonly alphaCumprod: number;
+  readonly frequency: readonly number[];
+  /** |G|^2, of what estimates the image. */
+  readonly signal: readonly number[];
+  /** H, of what estimates the noise. */
+  readonly noise: readonly number[];
+  /** H as the paper prints it. */
+  readonly noisePublished: readonly number[];
+};
+
+export type WaveletSettings = {
+  readonly wavelet: string;
+  readonly mode: string;
+  readonly level: number;
+  /** Bands that are left out: `ll`, or level and band as `1hh`, level 1 being the finest. */
+  readonly off: readonly string[];
+};
+
+export type WaveletOutcome = {
+  readonly original: Sheet;
+  readonly pyramid: Sheet;
+  readonly reconstruction: Sheet;
+  /** In dB; infinite where no pixel differs. */
+  readonly psnr: number;
+  readonly levels: number;
+  readonly maxLevels: number;
+  /** Share of the coefficients' energy, by the names of `WaveletSettings.off`. */
+  readonly energy: Readonly<Record<string, number>>;
+};
+
+export type FirstStageOutcome = {
+  readonly original: Sheet;
+  readonly decoded: Sheet;
+  /** Four times the difference, around grey. */
+  readonly difference: Sheet;
+  /** The latent's channels. */
+  readonly latent: Sheet;
+  readonly latentShape: readonly [number, number, number];
+  readonly pixels: number;
+  readonly psnr: number;
+  readonly spectra: { readonly original: Spectrum; readonly decoded: Spectrum };
+  readonly parameters: number;
+};
+
+export type ToySettings = { readonly steps: number; readonly seed: number; readonly samples: number };
+
+/** A hidden width's state. */
+export type ToyModel = {
+  readonly width: number;
+  readonly parameters: number;
+  /** Loss, averaged over the last steps. */
+  readonly loss: number;
+  /** Samples by the frequency of their largest coefficient, 0, 1, 2, ... */
+  readonly histogram: readonly number[];
+  /** A few of the samples, `points` values each. */
+  readonly examples: readonly (readonly number[])[];
+};
+
+export type ToyFrame = {
+  readonly step: number;
+  readonly steps: number;
+  readonly samples: number;
+  readonly models: readonly ToyModel[];
+};

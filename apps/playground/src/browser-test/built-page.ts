@@ -16,14 +16,18 @@ export type BuiltPage = {
   close(): Promise<void>;
 };
 
-/** Builds the page and serves it as any static host would. */
+/**
+ * Builds the page and serves it as any static host would. `SD_PLAYGROUND_DIST` names a build that is there already, for
+ * those who work on the tests.
+ */
 export async function builtPage(): Promise<BuiltPage> {
   const configFile = fileURLToPath(new URL('../../vite.config.ts', import.meta.url));
-  const outDir = await mkdtemp(join(tmpdir(), 'sd-playground-'));
+  const given = process.env.SD_PLAYGROUND_DIST;
+  const outDir = given ?? (await mkdtemp(join(tmpdir(), 'sd-playground-')));
   // In a process of its own: in this one NODE_ENV is that of a test, and so would the page be.
   const vite = fileURLToPath(new URL('../../node_modules/vite/bin/vite.js', import.meta.url));
   const args = [vite, 'build', '--config', configFile, '--outDir', outDir, '--emptyOutDir', '--logLevel', 'error'];
-  await run(process.execPath, args, { env: { ...process.env, NODE_ENV: 'production' } });
+  if (given === undefined) await run(process.execPath, args, { env: { ...process.env, NODE_ENV: 'production' } });
   const names = await readdir(outDir, { recursive: true, withFileTypes: true });
   const files = new Map<string, { bytes: number; compressed: number }>();
   for (const entry of names.filter((name) => name.isFile())) {
@@ -43,7 +47,7 @@ export async function builtPage(): Promise<BuiltPage> {
     files,
     async close() {
       await server.close();
-      await rm(outDir, { recursive: true, force: true });
+      if (given === undefined) await rm(outDir, { recursive: true, force: true });
     },
   };
 }

@@ -5,6 +5,9 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 /** Kept by CI; git ignores it. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../../out/playground', import.meta.url));
 
+/** SwiftShader on a busy machine is slow. */
+const PATIENCE_MS = 180_000;
+
 export type Visit = {
   readonly page: Page;
   /** Addresses that the page asked for on other hosts than its own. */
@@ -25,13 +28,16 @@ export async function visit(
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const external: string[] = [];
   const complaints: string[] = [];
   const loaded: string[] = [];
   context.on('request', (request) => {
     const address = request.url();
-    if (address.startsWith(url)) loaded.push(address.slice(url.length).split(/[?#]/)[0]);
-    else if (!/^(data|blob):/.test(address)) external.push(address);
+    // The service worker's own requests are for later.
+    if (address.startsWith(url) && request.serviceWorker() === null)
+      loaded.push(address.slice(url.length).split(/[?#]/)[0]);
+    if (!address.startsWith(url) && !/^(data|blob):/.test(address)) external.push(address);
   });
   const page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -1,5 +1,6 @@
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { linearScale, logScale, type Scale } from './scale';
+import { useWidth } from './use-width';
 
 export type Series = {
   readonly name: string;
@@ -24,7 +25,7 @@ export type Axis = {
   readonly ticks?: Scale['ticks'];
 };
 
-const MARGIN = { left: 46, right: 12, top: 24, bottom: 40 };
+const MARGIN = { left: 46, right: 20, top: 24, bottom: 40 };
 
 /** Lines over a common axis. The legend is text; the picture is described by `label`. */
 export function LineChart({
@@ -151,22 +152,4 @@ function bandPath({ x, y, deviation = [] }: Series, px: Place, py: Place): strin
   const upper = x.map((value, i) => `${px(value).toFixed(1)},${py(y[i] + deviation[i]).toFixed(1)}`);
   const lower = x.map((value, i) => `${px(value).toFixed(1)},${py(y[i] - deviation[i]).toFixed(1)}`);
   return upper.length === 0 ? '' : `M${upper.join('L')}L${lower.reverse().join('L')}Z`;
-}
-
-/** The width that there is, followed. */
-function useWidth() {
-  const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(420);
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const measure = () => {
-      if (element.clientWidth > 0) setWidth(element.clientWidth);
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  return [box, width] as const;
 }

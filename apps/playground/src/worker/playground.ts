@@ -1,16 +1,33 @@
+import { waveletNames } from '@sd/wavelet';
 import type {
   BackendChoice,
   BackendState,
+  Comparison,
+  FilterResponse,
+  FirstStageOutcome,
+  GateFrame,
+  GateSettings,
   MemoryState,
   ModelId,
   ModelInfo,
   SampleFrame,
   Sheet,
+  ToyFrame,
+  ToySettings,
+  WaveletOutcome,
+  WaveletSettings,
   WorkerEvent,
 } from '../protocol';
 import type { SampleSettings } from '../settings/sample-settings';
-import { describe } from './describe';
+import { checkSamplers, describe } from './describe';
+import { droppedModel } from './dropped-model';
+import { compare } from './jobs/compare';
+import { firstStage } from './jobs/first-stage';
+import { gates } from './jobs/gates';
 import { sample } from './jobs/sample';
+import { wavelets } from './jobs/wavelets';
+import { filterResponse } from './jobs/wiener';
+import { deviceLimits } from './limits';
 import { Session } from './session';
 import { transferred } from './transferred';
 
@@ -52,11 +69,67 @@ export class Playground {
     return this.#run('models', async () => describe(id, await this.#session.model(id)), false);
   }
 
+  /** Makes the model `own` of dropped files. */
+  adopt(files: readonly File[]): Promise<ModelInfo> {
+    return this.#run('models', async () => {
+      const load = () => droppedModel(files, () => this.#session.firstStage(), deviceLimits());
+      const info = describe('own', await this.#session.adopt(load));
+      checkSamplers(info);
+      return info;
+    });
+  }
+
+  /** The settings in a PNG that the page has saved. */
+  async settingsOf(file: File): Promise<SampleSettings> {
+    const { settingsOfPng } = await import('./png');
+    return settingsOfPng(new Uint8Array(await file.arrayBuffer()));
+  }
+
   sample(settings: SampleSettings, watch: boolean, onFrame: (frame: SampleFrame) => void, onStep: OnProgress) {
     return this.#run('sample', async (signal) => {
       const pipeline = await this.#session.model(settings.model);
       const frames = (frame: SampleFrame) => onFrame(transferred(frame));
       return transferred(await sample(pipeline, settings, { onFrame: watch ? frames : undefined, onStep, signal }));
+    });
+  }
+
+  compare(settings: SampleSettings, onStep: OnProgress): Promise<Comparison> {
+    return this.#run('compare', async (signal) =>
+      transferred(await compare((id) => this.#session.model(id), settings, onStep, signal)),
+    );
+  }
+
+  gates(settings: GateSettings, onFrame: (frame: GateFrame) => void): Promise<void> {
+    return this.#run('gates', async (signal) => {
+      const pipeline = await this.#session.model(settings.model);
+      await gates(pipeline, settings, (frame) => onFrame(transferred(frame)), signal);
+    });
+  }
+
+  /** Of the timesteps, at once: it needs no backend. */
+  filterResponses(times: readonly number[], exponent: number): FilterResponse[] {
+    return times.map((t) => filterResponse(t, exponent));
+  }
+
+  waveletNames(): readonly string[] {
+    return waveletNames;
+  }
+
+  wavelets(file: Blob | null, settings: WaveletSettings): Promise<WaveletOutcome> {
+    return this.#run('wavelets', async () => transferred(await wavelets(file, settings)));
+  }
+
+  toy(settings: ToySettings, onFrame: (frame: ToyFrame) => void, onStep: OnProgress): Promise<ToyFrame> {
+    return this.#run('toy', async (signal) => {
+      const { toy } = await import('./jobs/toy');
+      return toy(settings, onFrame, onStep, signal);
+    });
+  }
+
+  firstStage(file: Blob | null, size: number, own: boolean, onStep: OnProgress): Promise<FirstStageOutcome> {
+    return this.#run('first-stage', async (signal) => {
+      const stage = own ? await this.#session.ownFirstStage() : await this.#session.firstStage();
+      return transferred(await firstStage(stage, file, size, onStep, signal));
     });
   }
 

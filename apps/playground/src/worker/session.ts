@@ -98,6 +98,13 @@ export class Session {
     return this.#firstStage;
   }
 
+  /** The first stage of the dropped model. @throws {UserError} where there is none. */
+  async ownFirstStage(): Promise<FirstStage> {
+    const { firstStage, label } = await this.model('own');
+    if (firstStage === null) throw new UserError(`${label} works on pixels, and has no first stage`);
+    return firstStage;
+  }
+
   async #load(id: ModelId): Promise<Pipeline> {
     if (id !== 'own') return bundledModel(id, await this.firstStage());
     if (this.#own === undefined) throw new UserError('no model was dropped on this page yet');

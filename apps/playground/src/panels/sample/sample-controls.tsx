@@ -37,7 +37,7 @@ export function SampleControls({
       <SelectField
         label="Model"
         value={settings.model}
-        options={MODEL_OPTIONS}
+        options={MODEL_OPTIONS.filter(([id]) => id !== 'own' || settings.model === 'own' || info?.id === 'own')}
         onChange={(model) => onChange({ model: model as ModelId })}
       />
       <SelectField

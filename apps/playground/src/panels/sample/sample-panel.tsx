@@ -1,5 +1,5 @@
 import { proxy } from 'comlink';
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { Figure } from '../../components/figure';
@@ -9,7 +9,9 @@ import { formatCount, formatRate } from '../../format';
 import type { ModelInfo, SampleFrame, SampleOutcome } from '../../protocol';
 import { readSettings } from '../../settings/hash';
 import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
+import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
+import { ModelDrop } from './model-drop';
 import { SampleControls } from './sample-controls';
 import { SaveButtons } from './save-buttons';
 import { Scrubber } from './scrubber';
@@ -48,15 +50,12 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
   );
 
   // A link that is followed says the settings, and is what is shown.
-  const followed = useRef<PanelProps['values']>();
-  useEffect(() => {
-    if (!ready || !active || followed.current === values) return;
-    followed.current = values;
+  useFollowedLink(ready && active, values, () => {
     const linked = readSettings(values, SAMPLE_DEFAULTS, LINKED);
     setSettings(linked);
     onSettings(linked);
     void run(linked, watch);
-  }, [ready, active, values]);
+  });
 
   useEffect(() => {
     if (!ready) return;
@@ -73,6 +72,23 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
       current = false;
     };
   }, [client, ready, generation, settings.model]);
+
+  const take = async (files: readonly File[]) => {
+    const picture = files.length === 1 && /\.png$/i.test(files[0].name) ? files[0] : undefined;
+    if (picture !== undefined) {
+      const inside = await job.run(() => client.settingsOf(picture));
+      if (inside === undefined) return;
+      change(inside);
+      await run(inside, watch);
+      return;
+    }
+    const adopted = await job.run(() => client.adopt(files));
+    if (adopted === undefined) return;
+    setInfo(adopted);
+    const next = { ...settings, model: 'own', sampler: adopted.ownSampler, sigmas: '', label: 0 } as const;
+    change(next);
+    await run(next, watch);
+  };
 
   const change = (part: Partial<SampleSettings>) => {
     const next = { ...settings, ...part };
@@ -92,6 +108,7 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
           void run(settings, watch);
         }}
       >
+        <ModelDrop active={active} notes={settings.model === 'own' ? (info?.notes ?? []) : []} onFiles={take} />
         <SampleControls settings={settings} info={info} watch={watch} onChange={change} onWatch={setWatch} />
         <button type="submit" class="primary" disabled={!ready}>
           Sample

@@ -5,7 +5,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SampleFrame, SampleOutcome } from '../../protocol';
 import type { SampleSettings } from '../../settings/sample-settings';
 import { type SigmaSpacing, samplerScheduler, seededDraws, takesEta } from '../../trainer';
-import { decode, denoiser, type Pipeline } from '../pipeline';
+import { checkActivations, deviceLimits } from '../limits';
+import { decode, denoiser, factorOf, type Pipeline } from '../pipeline';
 import { sheetOf } from '../sheet';
 import { spectrumOf } from '../spectrum';
 
@@ -57,6 +58,7 @@ export async function sampleLatents(
   const { batch, seed, steps } = settings;
   const { imageSize, inChannels } = pipeline.unet.config;
   const scheduler = schedulerOf(pipeline, settings);
+  checkActivations(pipeline.label, largestOf(pipeline, batch), deviceLimits());
   const run = { steps, ...(takesEta(scheduler) ? { eta: settings.eta } : {}) };
   const plan = scheduler.plan(run);
   const draws = seededDraws(randomKey(seed));
@@ -84,6 +86,16 @@ export async function sampleLatents(
   } finally {
     x.dispose();
   }
+}
+
+/** The largest tensor of a run, about: the first stage's last level, or the denoiser's first with what is joined to it. */
+function largestOf({ unet, firstStage }: Pipeline, batch: number) {
+  const { imageSize, modelChannels } = unet.config;
+  const denoiser = { batch, pixels: imageSize, channels: 2 * modelChannels };
+  if (firstStage === null) return denoiser;
+  const { config } = firstStage.network;
+  const channels = config.kind === 'tiny' ? config.decoderCh : config.ch;
+  return { batch, pixels: imageSize * factorOf(firstStage), channels };
 }
 
 /** By what x at t is divided to have the standard deviation of the clean latents. */

@@ -1,0 +1,174 @@
+import { proxy } from 'comlink';
+import { useEffect, useState } from 'preact/hooks';
+import type { PanelProps } from '../../app';
+import { LineChart } from '../../chart/line-chart';
+import { NumberField } from '../../components/fields';
+import { Figure } from '../../components/figure';
+import { JobBar } from '../../components/job-bar';
+import { SheetCanvas } from '../../components/sheet-canvas';
+import { formatCount, formatRate } from '../../format';
+import type { BundledModel, ComparedModel, Comparison } from '../../protocol';
+import { readSettings } from '../../settings/hash';
+import { SAMPLE_DEFAULTS } from '../../settings/sample-settings';
+import { useFollowedLink } from '../../use-followed-link';
+import { useJob } from '../../use-job';
+
+const DEFAULTS = { seed: 0, steps: 20, batch: 9 };
+const LINKED = { ranges: { seed: [0, 2 ** 31 - 1], steps: [1, 1000], batch: [1, 64] } } as const;
+
+export const MODEL_LOOKS: Readonly<Record<BundledModel, { color: string; dash?: string }>> = {
+  teacher: { color: 'var(--teacher)', dash: '7 4' },
+  lite: { color: 'var(--lite)', dash: '2 3' },
+  sd: { color: 'var(--sd)' },
+};
+
+/** Teacher, Lite and SD from the same noise. */
+export function ComparePanel({ client, ready, active, values, onSettings }: PanelProps) {
+  const [settings, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+  const [result, setResult] = useState<Comparison>();
+  const job = useJob();
+
+  const run = async (wanted: typeof DEFAULTS) => {
+    const compared = await job.run((onProgress) =>
+      client.compare({ ...SAMPLE_DEFAULTS, ...wanted }, proxy(onProgress)),
+    );
+    if (compared !== undefined) setResult(compared);
+  };
+  useFollowedLink(ready && active, values, () => {
+    const linked = readSettings(values, DEFAULTS, LINKED);
+    setSettings(linked);
+    void run(linked);
+  });
+  useEffect(() => onSettings(settings), [settings]);
+
+  return (
+    <div class="split">
+      <form
+        class="controls"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run(settings);
+        }}
+      >
+        <NumberField
+          label="Seed"
+          value={settings.seed}
+          min={0}
+          max={2 ** 31 - 1}
+          onChange={(seed) => setSettings({ ...settings, seed })}
+        />
+        <NumberField
+          label="Steps"
+          value={settings.steps}
+          min={1}
+          max={1000}
+          onChange={(steps) => setSettings({ ...settings, steps })}
+        />
+        <NumberField
+          label="Images of each"
+          value={settings.batch}
+          min={1}
+          max={64}
+          onChange={(batch) => setSettings({ ...settings, batch })}
+        />
+        <button type="submit" class="primary" disabled={!ready}>
+          Compare
+        </button>
+      </form>
+      <div class="stage">
+        <JobBar job={job} label="Comparing" onCancel={() => void client.cancel('compare')} />
+        {result && <Result result={result} />}
+      </div>
+    </div>
+  );
+}
+
+function Result({ result: { models, scale } }: { result: Comparison }) {
+  return (
+    <>
+      <div class="trio">
+        {models.map((model) => (
+          <Figure key={model.id} title={model.info.label}>
+            <SheetCanvas sheet={model.images} label={`Pictures by ${model.info.label}`} />
+          </Figure>
+        ))}
+      </div>
+      <Numbers models={models} />
+      <Figure title="Radial spectra" note="fine detail is at the right">
+        <LineChart
+          label="Power over frequency of the pictures of teacher, Lite and SD"
+          x={{ label: 'frequency, as a fraction of Nyquist’s', min: 0, max: 1 }}
+          y={{ label: 'power', log: true }}
+          series={models.map(({ id, info, spectrum }) => ({
+            name: info.label,
+            x: spectrum.frequency,
+            y: spectrum.power,
+            ...MODEL_LOOKS[id],
+          }))}
+        />
+      </Figure>
+      <div class="trio">
+        {models.map((model) => (
+          <Figure key={model.id} title={model.info.label} note="log |DFT|, mean">
+            <SheetCanvas sheet={model.dft} label={`Mean log magnitude of the DFT of pictures by ${model.info.label}`} />
+          </Figure>
+        ))}
+      </div>
+      <div class="trio">
+        <div class="explanation">
+          <h3>Difference of the DFTs</h3>
+          <p class="muted">
+            To the teacher’s; low frequencies in the middle. <i class="swatch more" /> Orange has more,{' '}
+            <i class="swatch less" /> blue has less; full color is a factor of {Math.exp(scale).toFixed(1)}.
+          </p>
+        </div>
+        {models.map(
+          ({ id, info, difference }) =>
+            difference && (
+              <Figure key={id} title={`${info.label} − Teacher`}>
+                <SheetCanvas sheet={difference} label={`Difference of the DFTs of ${info.label} and teacher`} />
+              </Figure>
+            ),
+        )}
+      </div>
+    </>
+  );
+}
+
+function Numbers({ models }: { models: readonly ComparedModel[] }) {
+  const [teacher] = models;
+  const ratio = (own: number, base: number) => (own === base ? '' : ` (${(base / own).toFixed(1)}× fewer)`);
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Model</th>
+          <th scope="col">Parameters</th>
+          <th scope="col">MACs a step and image</th>
+          <th scope="col">Steps per second</th>
+        </tr>
+      </thead>
+      <tbody>
+        {models.map(({ id, info, stepsPerSecond }) => (
+          <tr key={id}>
+            <th scope="row">{info.label}</th>
+            <td>
+              {formatCount(info.parameters)}
+              <span class="muted">{ratio(info.parameters, teacher.info.parameters)}</span>
+            </td>
+            <td>
+              {formatCount(info.macs)}
+              <span class="muted">{ratio(info.macs, teacher.info.macs)}</span>
+            </td>
+            <td>
+              {formatRate(stepsPerSecond)}
+              {id !== 'teacher' && (
+                <span class="muted"> ({(stepsPerSecond / teacher.stepsPerSecond).toFixed(1)}× as fast)</span>
+              )}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
