@@ -23,7 +23,7 @@ export function describe(id: ModelId, pipeline: Pipeline): ModelInfo {
     ownSampler: ownSampler(scheduler.config, scheduler.className, samplers),
     trainTimesteps: scheduler.alphasCumprod.length,
     classes: condition.kind === 'labels' ? condition.count : condition.kind === 'classes' ? condition.embedder.none : 0,
-    guidance: condition.kind === 'classes',
+    guidance: condition.kind === 'classes' || (condition.kind === 'labels' && condition.none !== null),
     notes,
   };
 }

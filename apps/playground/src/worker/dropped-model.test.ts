@@ -33,12 +33,12 @@ const stage = (network: FirstStage['network']): FirstStage => ({ network, scale:
 
 const text = (name: string, value: unknown) => new File([JSON.stringify(value)], name);
 const weights = (name: string, bytes: Uint8Array) => new File([new Uint8Array(bytes)], name);
-const ours = async (config = UNET, scaleFactor = 2) =>
+const ours = async (config = UNET, condition?: { kind: string; classes: number }) =>
   weights(
     'model.safetensors',
     writeSafetensors(await new UNet(config).stateDict({ prefix: 'model.diffusion_model.' }), {
       format: DIFFUSION_FORMAT,
-      config: JSON.stringify({ unet: config, scheduler: SCHEDULER, scaleFactor }),
+      config: JSON.stringify({ unet: config, scheduler: SCHEDULER, scaleFactor: 2, condition }),
     }),
   );
 const ourStage = async () => {
@@ -156,11 +156,17 @@ test('a pixel model of diffusers with its configurations', async () => {
 
 test('labels are offered, and checked', async () => {
   const pipeline = await dropped([await ours({ ...UNET, numClasses: 3 })]);
-  expect(pipeline.condition).toEqual({ kind: 'labels', count: 3 });
+  expect(pipeline.condition).toEqual({ kind: 'labels', count: 3, none: null });
   expect(await drawn(pipeline, 2)).toEqual([2, 16, 16, 3]);
   expect(() => denoiser(pipeline, { label: 3, guidance: 1 })).toThrowErrorMatchingInlineSnapshot(
     `[UserError: class: the model has 0 to 2, not 3]`,
   );
+});
+
+test('models of the command that know a null class can be guided', async () => {
+  const pipeline = await dropped([await ours({ ...UNET, numClasses: 3 }, { kind: 'class', classes: 2 })]);
+  expect(pipeline.condition).toEqual({ kind: 'labels', count: 2, none: 2 });
+  expect(await drawn(pipeline, 1)).toEqual([2, 16, 16, 3]);
 });
 
 describe('refused', () => {
@@ -234,7 +240,7 @@ describe('refused', () => {
     );
     expect(
       await refusal([await ours()], { tensor: ROOMY.tensor, total: { name: 'the memory', bytes: 10_000 } }),
-    ).toMatchInlineSnapshot(`"UserError: model.safetensors needs 169.9 kB, more than the memory (10.0 kB)"`);
+    ).toMatchInlineSnapshot(`"UserError: model.safetensors needs 170.5 kB, more than the memory (10.0 kB)"`);
   });
 
   test('text conditions', async () => {

@@ -22,6 +22,8 @@ type Found = {
   readonly weights: Weights;
   readonly configs: DroppedConfigs;
   readonly classes: Weights | null;
+  /** The label that means none, where the file says so. */
+  readonly nullClass: number | null;
   readonly notes: string[];
 };
 
@@ -75,9 +77,18 @@ function findUNet(all: readonly Weights[], configs: DroppedConfigs): Found {
   for (const weights of all) {
     if (weights.metadata.format !== DIFFUSION_FORMAT) continue;
     const own = readDiffusionMetadata(weights.name, weights.metadata);
-    const unet = explained(weights.name, () => planned(new UNet(own.unet), weights.file));
+    const part = under(UNET_PREFIX, weights) ?? weights;
+    const unet = explained(weights.name, () => planned(new UNet(own.unet), part.file));
     const said = { unet: own.unet, scheduler: own.scheduler, scaleFactor: own.scaleFactor };
-    return { unet, weights, configs: { ...configs, ...said }, classes: null, notes: [] };
+    const nullClass = own.condition?.classes ?? null;
+    return {
+      unet,
+      weights: part,
+      configs: { ...configs, ...said },
+      classes: under(CLASSES_PREFIX, weights),
+      nullClass,
+      notes: [],
+    };
   }
   const candidates = all.filter(({ metadata }) => metadata.format !== FIRST_STAGE_FORMAT);
   for (const whole of candidates) {
@@ -89,11 +100,19 @@ function findUNet(all: readonly Weights[], configs: DroppedConfigs): Found {
       const unet = isCertain
         ? explained(weights.name, () => planned(new UNet(config), weights.file))
         : fitting([config], weights.file);
-      if (unet) return { unet, weights, configs, classes, notes: [] };
+      if (unet) return { unet, weights, configs, classes, nullClass: null, notes: [] };
       continue;
     }
     const unet = fitting(Object.values(presets), weights.file);
-    if (unet) return { unet, weights, configs, classes, notes: ['Its configuration is that of a published model.'] };
+    if (unet)
+      return {
+        unet,
+        weights,
+        configs,
+        classes,
+        nullClass: null,
+        notes: ['Its configuration is that of a published model.'],
+      };
   }
   const names = candidates.map(({ name }) => name).join(', ') || all.map(({ name }) => name).join(', ');
   throw new UserError(
@@ -190,9 +209,11 @@ function fittingStage(configs: readonly StageConfig[], file: TensorFile): FirstS
   return null;
 }
 
-async function conditionOf({ unet, weights }: Found, classes: Weights | null): Promise<Condition> {
+async function conditionOf({ unet, weights, nullClass }: Found, classes: Weights | null): Promise<Condition> {
   const { contextDim, numClasses, classEmbedding } = unet.config;
-  if (numClasses !== undefined && classEmbedding === 'index') return { kind: 'labels', count: numClasses };
+  if (numClasses !== undefined && classEmbedding === 'index') {
+    return { kind: 'labels', count: nullClass ?? numClasses, none: nullClass };
+  }
   if (classEmbedding !== 'none') {
     throw new UserError(
       `${weights.name} wants conditions of the kind '${classEmbedding}', which the page does not make`,

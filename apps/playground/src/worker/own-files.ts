@@ -19,6 +19,8 @@ export type DiffusionMetadata = {
   readonly unet: UNetConfig;
   readonly scheduler: Readonly<Record<string, unknown>>;
   readonly scaleFactor: number;
+  /** What a conditional model makes images of; of `classes` labels the one after the last means none. */
+  readonly condition?: { readonly kind: string; readonly classes?: number };
 };
 
 /** @throws {UserError} on metadata that no such model can have. */
@@ -39,7 +41,7 @@ export async function loadFirstStage(name: string, file: TensorFile, metadata: M
   return { network, scale: 1, shift: 0 };
 }
 
-/** @param firstStage borrowed: several models share one. @throws {UserError} */
+/** An unconditional model. @param firstStage borrowed: several models share one. @throws {UserError} */
 export async function loadDiffusionModel(
   name: string,
   label: string,
@@ -53,8 +55,7 @@ export async function loadDiffusionModel(
     unet,
     scheduler: schedulerFromConfig(scheduler),
     firstStage: { ...firstStage, scale: scaleFactor, shift: 0 },
-    condition:
-      unet.config.numClasses === undefined ? { kind: 'none' } : { kind: 'labels', count: unet.config.numClasses },
+    condition: { kind: 'none' },
     label,
     notes: [],
   };

@@ -15,8 +15,8 @@ export type FirstStage = {
 /** How a model is told what to make. */
 export type Condition =
   | { readonly kind: 'none' }
-  /** A row of its own for each label, added to the time embedding; none of them is known to mean none. */
-  | { readonly kind: 'labels'; readonly count: number }
+  /** A row for each label, added to the time embedding; `none` is the label that means none, where one is known to. */
+  | { readonly kind: 'labels'; readonly count: number; readonly none: number | null }
   /** LDM's embedded classes, as a context of one token. */
   | { readonly kind: 'classes'; readonly embedder: ClassEmbedder };
 
@@ -44,7 +44,10 @@ export function denoiser(
   const count = condition.kind === 'labels' ? condition.count : condition.embedder.none;
   if (label >= count) throw new UserError(`class: the model has 0 to ${count - 1}, not ${label}`);
   if (condition.kind === 'labels') {
-    return (x, t) => unet.forward(x, t, { labels: new Array<number>(x.shape[0]).fill(label) });
+    const { none } = condition;
+    if (none === null) return (x, t) => unet.forward(x, t, { labels: new Array<number>(x.shape[0]).fill(label) });
+    const labelled = (x: Tensor4D, t: number, labels: readonly number[]) => unet.forward(x, t, { labels });
+    return withGuidance(labelled, { scale: guidance, condition: [label], uncondition: [none] });
   }
   const { embedder } = condition;
   const embedded = (x: Tensor4D, t: number, labels: readonly number[]) =>

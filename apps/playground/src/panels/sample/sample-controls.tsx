@@ -63,7 +63,7 @@ export function SampleControls({
       />
       {sampler?.eta && (
         <SliderField
-          label="Eta: noise added on the way"
+          label="Eta, noise that is added"
           value={settings.eta}
           min={0}
           max={1}
