@@ -239,6 +239,30 @@ describe.skipIf(launched.browser === null)(title, () => {
     expect(external).toEqual([]);
   });
 
+  test('WebGPU draws the same, and a lost device is replaced', async (context) => {
+    const settings = '#sample?model=sd&seed=7&steps=2&batch=1';
+    const { page, complaints } = await visited(`?backend=webgpu&software=1&debug=1${settings}`);
+    await page.waitForSelector(`${DONE}, [role=alert]`);
+    const problem = await page.locator('[role=alert]').allTextContents();
+    if (problem.some((text) => text.includes('webgpu cannot start'))) return context.skip(problem.join());
+    expect(problem).toEqual([]);
+    expect(await page.locator('.backend').textContent()).toMatch(/^webgpu \(/);
+    const expected = await pixelsOnNode(7, 2, 1);
+    const far = (pixels: readonly number[]) => Math.max(...pixels.map((value, i) => Math.abs(value - expected[i])));
+    // Other kernels sum in another order: two levels in 255.
+    expect(far(await pixelsOf(page, 'canvas.sheet'))).toBeLessThanOrEqual(2);
+
+    await page.evaluate(() =>
+      (globalThis as unknown as { sdClient: { loseDevice(): Promise<void> } }).sdClient.loseDevice(),
+    );
+    await page.getByText(/The graphics device was lost/).waitFor();
+    await page.getByRole('button', { name: 'Sample', exact: true }).click();
+    await page.waitForFunction(() => document.querySelector('.facts') === null);
+    await page.waitForSelector(DONE);
+    expect(far(await pixelsOf(page, 'canvas.sheet'))).toBeLessThanOrEqual(2);
+    expect(complaints.filter((text) => !/lost|destroyed/i.test(text))).toEqual([]);
+  });
+
   test('without WebGPU the page falls back to WebAssembly, and says so', async () => {
     const { page } = await visited('#wiener');
     await page.getByText(/^wasm \(.*\): passed over webgpu \(/).waitFor();
