@@ -1,11 +1,28 @@
 import { withSuggestion } from '../config/nearest';
 import { UserError } from '../user-error';
+import { fig2 } from './experiments/fig2';
 import { fig3 } from './experiments/fig3';
+import { fig4 } from './experiments/fig4';
+import { fig6 } from './experiments/fig6';
+import { fig7 } from './experiments/fig7';
+import { fig9 } from './experiments/fig9';
 import { table2, table3, table4 } from './experiments/model-tables';
+import { table1 } from './experiments/table1';
 import type { Reproduction } from './reproduction';
 
 /** Every figure and table that can be made again, in the order of the report. */
-export const REPRODUCTIONS: readonly Reproduction[] = [fig3, table2, table3, table4];
+export const REPRODUCTIONS: readonly Reproduction[] = [
+  fig2,
+  fig3,
+  fig4,
+  table1,
+  table2,
+  table3,
+  table4,
+  fig6,
+  fig7,
+  fig9,
+];
 
 /** By name; `all` is all of them. @throws {UserError} that suggests the nearest name. */
 export function chosenReproductions(names: readonly string[]): readonly Reproduction[] {

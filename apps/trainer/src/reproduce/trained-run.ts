@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Autoencoder } from '@sd/autoencoder';
+import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
+import { SpectrumStatistics } from '@sd/spectral-loss';
+import type { UNet } from '@sd/unet';
+import { loadConfig } from '../config/load-config';
+import { RunFolder } from '../config/run-folder';
+import type { ProjectConfig } from '../config/schema';
+import type { ImageDataset } from '../data/image-dataset';
+import { openDataset } from '../data/open-dataset';
+import { fileDigest } from '../files/file-digest';
+import { loadDiffusionModel } from '../files/weights-file';
+import type { Pipeline } from '../sampling/pipeline';
+import { firstStageWeights, modelWeights, openFirstStage } from '../training/run-stages';
+import { UserError } from '../user-error';
+import type { ReproductionContext } from './reproduction';
+
+const BATCH = 64;
+
+/** A finished model, open. */
+export type TrainedModel = Pipeline & { readonly name: string; readonly unet: UNet; readonly scheduler: Scheduler };
+
+/** What a run folder has: data, a first stage and the models that are finished. */
+export class TrainedRun {
+  private constructor(
+    readonly config: ProjectConfig,
+    readonly folder: RunFolder,
+    readonly dataset: ImageDataset,
+    readonly autoencoder: Autoencoder,
+    /** Of the finished models, in the project's order. */
+    readonly names: readonly string[],
+  ) {}
+
+  /** Runs `use` with a folder's models and lets everything go again. @throws {UserError} where there is none, or nothing finished. */
+  static async with<T>(context: ReproductionContext, use: (run: TrainedRun) => Promise<T>): Promise<T> {
+    const { models, openProgress, report, signal } = context;
+    const project = join(models, 'project.yaml');
+    if (!existsSync(project)) {
+      throw new UserError(`there are no trained models at ${models}: make them with \`sd demo\`, or name --models`);
+    }
+    const config = await loadConfig(project);
+    const folder = new RunFolder(models);
+    const names = Object.keys(config.models).filter((name) => existsSync(modelWeights({ config, folder }, name)));
+    if (names.length === 0) throw new UserError(`no model of ${project} is finished`);
+    if (config.condition) throw new UserError(`${project}: models with a condition are not reproduced yet`);
+    const dataset = await openDataset(config.data, config.seed, openProgress, report, signal);
+    try {
+      const autoencoder = await openFirstStage({ config, folder });
+      try {
+        return await use(new TrainedRun(config, folder, dataset, autoencoder, names));
+      } finally {
+        autoencoder.dispose();
+      }
+    } finally {
+      await dataset.close?.();
+    }
+  }
+
+  /** Runs `use` with a model. */
+  async withModel<T>(name: string, use: (model: TrainedModel) => Promise<T>): Promise<T> {
+    const { unet, denoiser, metadata } = await loadDiffusionModel(modelWeights(this, name));
+    try {
+      const { autoencoder } = this;
+      const scheduler = schedulerFromConfig(metadata.scheduler);
+      return await use({ name, unet, scheduler, autoencoder, scaleFactor: metadata.scaleFactor });
+    } finally {
+      denoiser.dispose();
+    }
+  }
+
+  /** What a model is, for the settings of pieces that depend on it: digests of its weights and its first stage's. */
+  async identity(name: string): Promise<Readonly<Record<string, string>>> {
+    return { model: await fileDigest(modelWeights(this, name)), firstStage: await fileDigest(firstStageWeights(this)) };
+  }
+
+  /** Spectrum of the first images of the data. @throws the signal's reason. */
+  async dataSpectrum(count: number, signal: AbortSignal): Promise<SpectrumStatistics> {
+    const statistics = new SpectrumStatistics();
+    const total = Math.min(count, this.dataset.length);
+    for (let first = 0; first < total; first += BATCH) {
+      signal.throwIfAborted();
+      const indices = Int32Array.from({ length: Math.min(BATCH, total - first) }, (_, i) => first + i);
+      const images = await this.dataset.batch(indices);
+      await statistics.add(images);
+      images.dispose();
+    }
+    return statistics;
+  }
+}
+
+/** Gates only exist where the model samples by wavelets. */
+export function hasGates({ unet }: TrainedModel): boolean {
+  return unet.config.resample === 'wavelet';
+}
