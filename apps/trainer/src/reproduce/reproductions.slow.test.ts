@@ -30,10 +30,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** With the two students that Figure 10 compares. */
+function withStudents(source: ReturnType<typeof tinyProjectSource>) {
+  const { sd } = source.models;
+  return { ...source, models: { ...source.models, full: sd, 'no-freq': sd } };
+}
+
 /** A run folder of untrained models. */
 async function saveTinyRun(out: string): Promise<void> {
-  const config = tinyProject(out);
-  await writeAtomically(join(out, 'project.yaml'), stringify(tinyProjectSource(out)));
+  const config = tinyProject(out, withStudents);
+  await writeAtomically(join(out, 'project.yaml'), stringify(withStudents(tinyProjectSource(out))));
   await saveTinyFirstStage(config);
   await tinyLatents().save(new RunFolder(out).latents);
   for (const name of Object.keys(config.models)) {

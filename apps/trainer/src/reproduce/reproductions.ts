@@ -6,8 +6,10 @@ import { fig4 } from './experiments/fig4';
 import { fig6 } from './experiments/fig6';
 import { fig7 } from './experiments/fig7';
 import { fig9 } from './experiments/fig9';
+import { fig10 } from './experiments/fig10';
 import { table2, table3, table4 } from './experiments/model-tables';
 import { table1 } from './experiments/table1';
+import { table5 } from './experiments/table5';
 import type { Reproduction } from './reproduction';
 
 /** Every figure and table that can be made again, in the order of the report. */
@@ -19,9 +21,11 @@ export const REPRODUCTIONS: readonly Reproduction[] = [
   table2,
   table3,
   table4,
+  table5,
   fig6,
   fig7,
   fig9,
+  fig10,
 ];
 
 /** By name; `all` is all of them. @throws {UserError} that suggests the nearest name. */

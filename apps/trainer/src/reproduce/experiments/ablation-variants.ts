@@ -1,0 +1,49 @@
+import { ABLATION_FID } from '../published';
+
+/** A student of the ablation: what is wavelet-gated, and what it learns from the teacher. */
+export type AblationVariant = {
+  readonly name: string;
+  readonly label: string;
+  /** The paper's FID on FFHQ, of its six rows. */
+  readonly fid?: number;
+  /** In place of strided and nearest resampling; none for a student that has no gates. */
+  readonly wavelet?: { readonly fuse: 'conv' | 'sum'; readonly gate: 'channel' | 'band' };
+  /** Left out for a student that is trained alone. */
+  readonly distillation?: Readonly<Record<string, unknown>>;
+};
+
+const GATED = { fuse: 'conv', gate: 'channel' } as const;
+
+/** The six rows of Table 5. */
+export const ABLATION_ROWS: readonly AblationVariant[] = [
+  { name: 'lite', label: 'Lite', fid: ABLATION_FID.lite },
+  { name: 'wg', label: 'Lite + WG', fid: ABLATION_FID.wg, wavelet: GATED },
+  { name: 'no-wg', label: 'SD without WG', fid: ABLATION_FID['no-wg'], distillation: {} },
+  {
+    name: 'no-spatial',
+    label: 'SD without L_spatial',
+    fid: ABLATION_FID['no-spatial'],
+    wavelet: GATED,
+    distillation: { lambdaSpatial: 0 },
+  },
+  {
+    name: 'no-freq',
+    label: 'SD without L_freq',
+    fid: ABLATION_FID['no-freq'],
+    wavelet: GATED,
+    distillation: { lambdaFrequency: 0 },
+  },
+  { name: 'full', label: 'SD', fid: ABLATION_FID.full, wavelet: GATED, distillation: {} },
+];
+
+/** What the paper's text leaves open: the full student with one thing changed. */
+export const OPEN_VARIANTS: readonly AblationVariant[] = [
+  { name: 'fuse-sum', label: 'SD, bands fused by a sum', wavelet: { ...GATED, fuse: 'sum' }, distillation: {} },
+  { name: 'gate-band', label: 'SD, one gate a band', wavelet: { ...GATED, gate: 'band' }, distillation: {} },
+  {
+    name: 'output-only',
+    label: 'SD, output distilled alone',
+    wavelet: GATED,
+    distillation: { features: 'output' },
+  },
+];
