@@ -101,7 +101,11 @@ function table(headings: readonly string[], rows: readonly (readonly string[])[]
 }
 
 function write(measured: Measured): void {
-  const cell = (set: ReferenceSet, backend: string, of: keyof Errors) => show(measured[set.name]?.[backend]?.[of]);
+  const cell = (set: ReferenceSet, backend: string, of: keyof Errors) => {
+    const backends = Object.values(measured[set.name] ?? {});
+    const none = of === 'gradient' && backends.length > 0 && backends.every(({ gradient }) => gradient === undefined);
+    return none ? 'none' : show(measured[set.name]?.[backend]?.[of]);
+  };
   const onBackends = referenceSets
     .filter(({ float64 }) => !float64)
     .map((set) => [
@@ -120,7 +124,7 @@ Made by \`npx pnpm@10 references-table\`; do not edit. Which file is from where:
 
 The largest error of each set: max|a - b| / max|b| of a tensor, the largest of all tensors of the set. The numbers are
 those of the tests' own comparisons, which allow 1e-5 for an operation, 1e-4 for a network and 2e-4 for sampling runs with
-float32 tables. WebGPU is SwiftShader's where the machine has no GPU. "-": never measured, or the set has no gradients.
+float32 tables. WebGPU is SwiftShader's where the machine has no GPU. "none": the set has no gradients. "-": never measured.
 
 ${table(headings, onBackends)}
 
