@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Autoencoder } from '@sd/autoencoder';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
 import { SpectrumStatistics } from '@sd/spectral-loss';
 import type { UNet } from '@sd/unet';
@@ -9,7 +8,7 @@ import { RunFolder } from '../config/run-folder';
 import type { ProjectConfig } from '../config/schema';
 import type { ImageDataset } from '../data/image-dataset';
 import { openDataset } from '../data/open-dataset';
-import { fileDigest } from '../files/file-digest';
+import { type AnyFirstStage, weightsDigest } from '../files/first-stage-file';
 import { loadDiffusionModel } from '../files/weights-file';
 import type { Pipeline } from '../sampling/pipeline';
 import { firstStageWeights, modelWeights, openFirstStage } from '../training/run-stages';
@@ -27,7 +26,7 @@ export class TrainedRun {
     readonly config: ProjectConfig,
     readonly folder: RunFolder,
     readonly dataset: ImageDataset,
-    readonly autoencoder: Autoencoder,
+    readonly autoencoder: AnyFirstStage,
     /** Of the finished models, in the project's order. */
     readonly names: readonly string[],
   ) {}
@@ -71,7 +70,10 @@ export class TrainedRun {
 
   /** What a model is, for the settings of pieces that depend on it: digests of its weights and its first stage's. */
   async identity(name: string): Promise<Readonly<Record<string, string>>> {
-    return { model: await fileDigest(modelWeights(this, name)), firstStage: await fileDigest(firstStageWeights(this)) };
+    return {
+      model: await weightsDigest(modelWeights(this, name)),
+      firstStage: await weightsDigest(firstStageWeights(this)),
+    };
   }
 
   /** Spectrum of the first images of the data. @throws the signal's reason. */
