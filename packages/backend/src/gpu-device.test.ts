@@ -41,11 +41,26 @@ test('without an adapter the fallback is asked for only if software is allowed',
   expect(await requestAdapter(gpu, true)).toBe(software);
 });
 
+const kernelLimits = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+};
+
+test('a limit that is too low for the kernels is named', async () => {
+  const limits = { ...kernelLimits, maxComputeInvocationsPerWorkgroup: 128 };
+  const adapter = { features: new Set(), limits } as unknown as GPUAdapter;
+  await expect(requestDevice(adapter)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[BackendError: useBackend: webgpu cannot start: the adapter's maxComputeInvocationsPerWorkgroup is 128, the kernels need 256]`,
+  );
+});
+
 test('the device gets the features that the adapter has, and its limits', async () => {
   let descriptor: GPUDeviceDescriptor | undefined;
   const adapter = {
     features: new Set(['shader-f16', 'subgroups', 'depth-clip-control']),
-    limits: { maxBufferSize: 4e9, maxStorageBufferBindingSize: 2e9, maxTextureDimension1D: 1 },
+    limits: { ...kernelLimits, maxBufferSize: 4e9, maxStorageBufferBindingSize: 2e9, maxTextureDimension1D: 1 },
     requestDevice: async (wanted?: GPUDeviceDescriptor) => {
       descriptor = wanted;
       return {};

@@ -23,6 +23,14 @@ const limits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
+/** What tfjs's kernels and ours take for granted; WebGPU's core guarantees it, its compatibility mode does not. */
+const needed = {
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+} as const;
+
 /** Asks for the fast adapter. A software one counts as none, unless it is allowed. */
 export async function requestAdapter(gpu: GPU, allowSoftware: boolean): Promise<GPUAdapter> {
   const adapter =
@@ -36,8 +44,15 @@ export async function requestAdapter(gpu: GPU, allowSoftware: boolean): Promise<
   return adapter;
 }
 
-/** A device with the features and limits above, as far as the adapter has them. */
-export function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+/**
+ * A device with the features and limits above, as far as the adapter has them.
+ * @throws BackendError which names a limit that is too low for the kernels.
+ */
+export async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  for (const [limit, value] of Object.entries(needed)) {
+    const has = adapter.limits[limit as keyof typeof needed];
+    if (has < value) throw new BackendError('webgpu', `the adapter's ${limit} is ${has}, the kernels need ${value}`);
+  }
   return adapter.requestDevice({
     requiredFeatures: features.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
     requiredLimits: Object.fromEntries(limits.map((limit) => [limit, adapter.limits[limit]])),

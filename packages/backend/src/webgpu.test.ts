@@ -1,9 +1,11 @@
 import { describeBackends, expectGradient, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, test } from 'vitest';
-import { BackendError, releaseBackend, useBackend } from './index';
+import { describe, expect, test, vi } from 'vitest';
+import { BackendError, DeviceLostError, GpuMemoryError, releaseBackend, useBackend } from './index';
 
 const allowSoftware = true;
+/** WebGPU's own, whatever a test puts in its place. */
+const popErrorScope = (device: GPUDevice) => GPUDevice.prototype.popErrorScope.call(device);
 
 /** A strided, padded convolution, its two gradients, and a softmax: values enough to tell the backends apart. */
 async function program(): Promise<Record<string, Float32Array>> {
@@ -46,6 +48,32 @@ describeBackends(['webgpu'], () => {
     expect(device.limits.maxStorageBufferBindingSize).toBeGreaterThan(128 * 2 ** 20);
   });
 
+  test('a tensor without memory is an error that names it, and the process goes on', async () => {
+    const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+    const before = tf.tensor1d([1, 2]);
+    vi.spyOn(device, 'popErrorScope').mockImplementationOnce(async () => {
+      await popErrorScope(device);
+      return { message: 'out of memory' };
+    });
+    const large = tf.fill([1024, 1025], 1);
+    await expect(large.data()).rejects.toThrow(GpuMemoryError);
+    vi.restoreAllMocks();
+    large.dispose();
+    const again = tf.fill([1024, 1025], 1);
+    expect((await again.data())[0]).toBe(1); // not the buffer without memory
+    expect(await before.data()).toEqual(Float32Array.of(1, 2));
+    tf.dispose([before, again]);
+  });
+
+  test('a tensor larger than any buffer names the limit', () => {
+    const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+    const values = device.limits.maxStorageBufferBindingSize / 4 + 2 ** 20;
+    const pattern = new RegExp(
+      `^webgpu: no memory for a tensor \\[${values}\\] of float32, \\d+ MiB: the device's max\\w+ is \\d+ MiB$`,
+    );
+    expect(() => tf.tidy(() => tf.fill([values], 1))).toThrow(pattern);
+  });
+
   test('calling it again keeps the device and its tensors', async () => {
     const x = tf.tensor1d([1, 2]);
     await useBackend('cpu');
@@ -76,8 +104,11 @@ describeBackends(['webgpu'], () => {
   test('a device that was lost is replaced by the next call', async () => {
     const { lost } = await useBackend('webgpu', { allowSoftware });
     const { device } = tf.backend() as tf.KernelBackend & { device: GPUDevice };
+    const gone = tf.add(tf.scalar(1), 1);
     device.destroy();
     await lost;
+    await expect(gone.data()).rejects.toThrow(DeviceLostError);
+    await expect(gone.data()).rejects.toThrow(/^webgpu: the device is lost \(destroyed\): /);
     await useBackend('webgpu', { allowSoftware });
     const three = tf.add(tf.scalar(1), tf.scalar(2));
     expect(await three.data()).toEqual(Float32Array.of(3));

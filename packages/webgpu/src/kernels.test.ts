@@ -5,7 +5,6 @@ import { describeBackends, expectTensors } from '@sd/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import { convGeometry, unfoldedConv2dBackpropFilter } from './conv2d-backprop-filter';
 import { registerWebGPUKernels } from './index';
 
 const webgpu = () => useBackend('webgpu', { allowSoftware: true });
@@ -80,45 +79,6 @@ describeBackends(['webgpu'], () => {
       const v = tf.add(tf.mul(expAvgSq, 0.95), tf.mul(tf.square(g), 0.05));
       const change = tf.div(tf.mul(m, 0.01), tf.add(tf.mul(tf.sqrt(v), 1.3), 1e-8));
       return [tf.sub(tf.mul(parameter!, 0.99), change), m, v];
-    }));
-
-  test('the filter gradient is that of the cpu backend, whatever size, stride and padding', async () => {
-    const cases = fc.record({
-      n: fc.integer({ min: 1, max: 3 }),
-      h: fc.integer({ min: 4, max: 11 }),
-      w: fc.integer({ min: 4, max: 11 }),
-      inC: fc.integer({ min: 1, max: 5 }),
-      outC: fc.integer({ min: 1, max: 5 }),
-      size: fc.constantFrom(1, 2, 3),
-      stride: fc.constantFrom(1, 2),
-      pad: fc.constantFrom('same' as const, 'valid' as const, 1),
-      seed: fc.integer({ min: 1, max: 99 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(cases, ({ n, h, w, inC, outC, size, stride, pad, seed }) =>
-        expectSameAsCpu(() => {
-          const x = random([n, h, w, inC], seed) as tf.Tensor4D;
-          const filter = random([size, size, inC, outC], seed + 1) as tf.Tensor4D;
-          const rounding = pad === 1 ? 'floor' : undefined;
-          const convolve = (weights: tf.Tensor) =>
-            tf.conv2d(x, weights as tf.Tensor4D, stride, pad, 'NHWC', 1, rounding);
-          const dy = random(convolve(filter).shape, seed + 2);
-          return [tf.grad(convolve)(filter, dy)];
-        }),
-      ),
-      { numRuns: 10 },
-    );
-  });
-
-  test('the filter gradient of a batch too large to unfold at once is the sum of its parts', () =>
-    expectSameAsCpu(() => {
-      const x = random([5, 6, 6, 2], 1) as tf.Tensor4D;
-      const dy = random([5, 6, 6, 3], 2) as tf.Tensor4D;
-      if (tf.getBackend() === 'webgpu') {
-        const geometry = convGeometry(x.shape, [3, 3, 2, 3], { strides: 1, pad: 'same' });
-        return [unfoldedConv2dBackpropFilter(x, dy, geometry, 2 * 36 * 9 * 2)]; // two images at once: parts of 2, 2, 1
-      }
-      return [tf.grad((weights) => tf.conv2d(x, weights as tf.Tensor4D, 1, 'same'))(random([3, 3, 2, 3], 3), dy)];
     }));
 
   test('registering again changes nothing', async () => {

@@ -7,7 +7,13 @@ type Dawn = { create(flags: string[]): GPU; globals: Record<string, unknown> };
  * NVIDIA's Vulkan driver offers f16 to Dawn only on request, and subgroup matrices are still behind the unsafe APIs.
  * Toggles that a platform does not know are ignored.
  */
-const flags = ['enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis'];
+const features = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis'];
+
+/**
+ * Dawn checks every call, and its shaders every index of an array. With the environment variable `SD_WEBGPU_UNCHECKED=1`
+ * they do not: quicker, but then a wrong index reads other memory or loses the device, and a wrong call ends the process.
+ */
+const unchecked = ['disable_robustness', 'skip_validation'];
 
 // Never let go of: when the garbage collector takes it, Dawn is freed under the objects of its devices that still wait
 // for their own turn, and the process dies (a futex error, a segmentation fault).
@@ -25,7 +31,8 @@ export async function startDawn(): Promise<GPU> {
     for (const [key, value] of Object.entries(globals)) {
       Object.defineProperty(globalThis, key, { value, configurable: true, writable: true, enumerable: false });
     }
-    gpu = create(flags);
+    const asked = process.env.SD_WEBGPU_UNCHECKED === '1' ? [...features, ...unchecked] : features;
+    gpu = create([`enable-dawn-features=${asked.join(',')}`]);
   }
   if (typeof navigator === 'undefined') {
     // Node has one from version 21 on.

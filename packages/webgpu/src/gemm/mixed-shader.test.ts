@@ -1,0 +1,66 @@
+import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { create, globals } from 'webgpu';
+import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
+import { suits } from './plan';
+import { runGemm } from './run-gemm';
+import { tileKey } from './tile';
+import { TILES } from './tiles';
+
+// Dawn's null device runs nothing, but it has f16 and matrix units, and checks shaders as every other does.
+let backend: WebGPUBackend;
+let gpu: GPU | null = null;
+const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+
+beforeAll(async () => {
+  for (const [name, value] of Object.entries(globals)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+  gpu = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu, userAgent: '' }, configurable: true });
+  const adapter = (await gpu.requestAdapter()) as GPUAdapter;
+  const features = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'] as GPUFeatureName[];
+  const device = await adapter.requestDevice({ requiredFeatures: features });
+  backend = new WebGPUBackend(device, adapter.info);
+});
+
+afterAll(() => {
+  backend.device.destroy();
+  if (before) Object.defineProperty(globalThis, 'navigator', before);
+  else Reflect.deleteProperty(globalThis, 'navigator');
+});
+
+const tensor = (shape: number[]): TensorInfo => ({
+  dataId: backend.write(null as unknown as Float32Array, shape, 'float32'),
+  shape,
+  dtype: 'float32',
+});
+
+test.each([
+  { name: 'channels in fours', inC: 64, outC: 64, strides: 1 },
+  { name: 'odd channels and strides', inC: 3, outC: 5, strides: 2 },
+])('the shaders for matrix units are valid: $name', async ({ inC, outC, strides }) => {
+  const g = convGeometry([2, 8, 8, inC], [3, 3, inC, outC], { strides, pad: 'same' });
+  const [x, filter] = [tensor([2, 8, 8, inC]), tensor([3, 3, inC, outC])];
+  const [dy, bias] = [tensor([2, g.outHeight, g.outWidth, outC]), tensor([outC])];
+  const gemms = [
+    forwardGemm(x, filter, g),
+    forwardGemm(x, filter, g, { bias, activation: 'silu', residual: dy }),
+    inputGradientGemm(dy, filter, g),
+    filterGradientGemm(x, dy, g),
+  ];
+  let shaders = 0;
+  for (const gemm of gemms) {
+    for (const tile of TILES.filter((each) => suits(each, 'mixed', gemm, backend.device))) {
+      for (const magnitudes of [undefined, tensor([2])]) {
+        backend.device.pushErrorScope('validation');
+        runGemm(backend, gemm, { tile, parts: 2, ...(magnitudes && { magnitudes }) });
+        const error = await backend.device.popErrorScope();
+        expect(error?.message, tileKey(tile)).toBeUndefined();
+        shaders++;
+      }
+    }
+  }
+  expect(shaders).toBeGreaterThan(4);
+});

@@ -1,0 +1,166 @@
+import { finishCode } from './epilogue';
+import type { Gemm } from './gemm';
+import { leftLoader, rightLoader } from './operands';
+import { FRAGMENT, type MixedTile, ROW_PAD, SUBGROUP, threadsOf } from './tile';
+
+const lanes = ['x', 'y', 'z', 'w'] as const;
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/**
+ * WGSL of the product on matrix units: operands are float32 in memory, rounded to f16 on their way into the workgroup's
+ * memory, and summed in float32. With `scaled`, both operands are first multiplied by powers of two that bring their
+ * largest values near f16's largest, and the sums divided again: gradients are often smaller than f16 can hold.
+ */
+export function mixedShader(
+  { left, right, epilogue }: Gemm,
+  tile: MixedTile,
+  { vectorA, vectorB, scaled, whole }: { vectorA: boolean; vectorB: boolean; scaled: boolean; whole: boolean },
+) {
+  const { bm, bn, bk, sm, sn, stages } = tile;
+  const threads = threadsOf(tile);
+  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA });
+  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB });
+  const widthA = (a.alongK ? bk : bm) + ROW_PAD;
+  const widthB = (b.alongK ? bk : bn) + ROW_PAD;
+  const sizeA = (a.alongK ? bm : bk) * widthA;
+  const sizeB = (b.alongK ? bn : bk) * widthB;
+  const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
+  const subgroups = threads / SUBGROUP;
+  const type = (side: string, number: string) => `subgroup_matrix_${side}<${number}, ${FRAGMENT}, ${FRAGMENT}>`;
+
+  const store = (half: string) =>
+    [
+      ...range(a.loads).map((i) => ({ loader: a, i, name: 'a', tileName: 'tileA', width: widthA, size: sizeA })),
+      ...range(b.loads).map((i) => ({ loader: b, i, name: 'b', tileName: 'tileB', width: widthB, size: sizeB })),
+    ]
+      .map(({ loader, i, name, tileName, width, size }) => {
+        const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
+        return `{ let at = ${half} * ${size} + ${loader.row(i)} * ${width} + ${loader.column(i)};
+          let v = vec4<f16>(${value});
+          ${lanes.map((lane, c) => `${tileName}[at + ${c}] = v.${lane};`).join(' ')} }`;
+      })
+      .join('\n');
+
+  const load = (side: 'a' | 'b', i: number, k: number, half: string) => {
+    const left = side === 'a';
+    const along = left ? a.alongK : b.alongK;
+    const [tileName, width, size] = left ? ['tileA', widthA, sizeA] : ['tileB', widthB, sizeB];
+    const own = `(${left ? 'ownM' : 'ownN'} + ${i * FRAGMENT})`;
+    const at = along ? `${own} * ${width} + ${k * FRAGMENT}` : `${k * FRAGMENT * width} + ${own}`;
+    const order = along === left ? 'row_major' : 'col_major';
+    const matrix = type(left ? 'left' : 'right', 'f16');
+    return `let ${left ? 'x' : 'y'}${i} = subgroupMatrixLoad<${matrix}, ${order}>(&${tileName}, u32(${half} * ${size} + ${at}), ${width}u);`;
+  };
+  const compute = (half: string) =>
+    range(bk / FRAGMENT)
+      .map(
+        (k) => `{
+          ${range(rows)
+            .map((i) => load('a', i, k, half))
+            .join('\n')}
+          ${range(columns)
+            .map(
+              (j) => `${load('b', j, k, half)}
+                ${range(rows)
+                  .map((i) => `acc${i}_${j} = subgroupMatrixMultiplyAccumulate(x${i}, y${j}, acc${i}_${j});`)
+                  .join('\n')}`,
+            )
+            .join('\n')} }`,
+      )
+      .join('\n');
+
+  // Without an epilogue and edges the units write to memory themselves.
+  const write = whole
+    ? range(rows)
+        .map((i) =>
+          range(columns)
+            .map(
+              (j) =>
+                `subgroupMatrixStore<row_major>(&result, u32(outBase + (tileM + ownM + ${i * FRAGMENT}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}), acc${i}_${j}, u32(uniforms.n));`,
+            )
+            .join('\n'),
+        )
+        .join('\n')
+    : range(rows)
+        .map(
+          (i) => `
+          workgroupBarrier();
+          ${range(columns)
+            .map(
+              (j) =>
+                `subgroupMatrixStore<row_major>(&scratch, u32(subgroup * ${FRAGMENT * sn} + ${j * FRAGMENT}), acc${i}_${j}, ${sn}u);`,
+            )
+            .join('\n')}
+          workgroupBarrier();
+          for (var e = subgroupLane; e < ${FRAGMENT * sn}; e = e + ${SUBGROUP}) {
+            let m = tileM + ownM + ${i * FRAGMENT} + e / ${sn};
+            let n = tileN + ownN + e % ${sn};
+            if (m < uniforms.m && n < uniforms.n) {
+              let at = outBase + m * uniforms.n + n;
+              result[at] = finish(scratch[subgroup * ${FRAGMENT * sn} + e]${scaled ? ' * unscale' : ''}, n, at);
+            }
+          }`,
+        )
+        .join('\n');
+
+  const declarations = `
+    //! enable f16;
+    //! enable subgroups;
+    //! enable chromium_experimental_subgroup_matrix;
+    //! diagnostic(off, chromium.subgroup_matrix_uniformity);
+    var<workgroup> tileA : array<f16, ${sizeA * stages}>;
+    var<workgroup> tileB : array<f16, ${sizeB * stages}>;
+    ${whole ? '' : `var<workgroup> scratch : array<f32, ${subgroups * FRAGMENT * sn}>;`}
+    var<private> outBase : i32;
+    ${finishCode(epilogue)}
+    ${
+      scaled
+        ? `fn scaleFor(largest : f32) -> f32 {
+            // 2^(14 - exponent): the largest value becomes one of [2^14, 2^15)
+            let exponent = i32((bitcast<u32>(largest) >> 23u) & 255u) - 127;
+            return select(exp2(f32(clamp(14 - exponent, -60, 60))), 1.0, largest == 0.0);
+          }`
+        : ''
+    }`;
+  const fetch = `${a.fetch} ${b.fetch}`;
+  const loop =
+    stages === 1
+      ? `for (var step = 0; step < uniforms.steps; step = step + 1) {
+          ${fetch}
+          workgroupBarrier();
+          ${store('0')}
+          workgroupBarrier();
+          ${compute('0')}
+          k0 = k0 + ${bk};
+        }`
+      : `${fetch}
+        ${store('0')}
+        workgroupBarrier();
+        var half = 0;
+        for (var step = 0; step < uniforms.steps; step = step + 1) {
+          k0 = k0 + ${bk};
+          ${fetch}
+          ${compute('half')}
+          half = 1 - half;
+          ${store('half')}
+          workgroupBarrier();
+        }`;
+  const code = `
+    let subgroup = lane / ${SUBGROUP};
+    let subgroupLane = lane % ${SUBGROUP};
+    let ownM = (subgroup / ${bn / sn}) * ${sm};
+    let ownN = (subgroup % ${bn / sn}) * ${sn};
+    ${scaled ? `let scales = vec2<f32>(scaleFor(magnitudes[0]), scaleFor(magnitudes[1])); let unscale = 1.0 / (scales.x * scales.y);` : ''}
+    ${a.setup}
+    ${b.setup}
+    ${range(rows)
+      .map((i) =>
+        range(columns)
+          .map((j) => `var acc${i}_${j} : ${type('result', 'f32')};`)
+          .join('\n'),
+      )
+      .join('\n')}
+    ${loop}
+    ${write}`;
+  return { declarations, code, key: `${a.key}_${b.key}` };
+}

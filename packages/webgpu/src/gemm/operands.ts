@@ -1,0 +1,261 @@
+import type { Gather, Left, Right } from './gemm';
+
+/** What a tile of an operand needs in a shader: text, for `threads` threads that load four values at a time. */
+export type TileLoader = {
+  /** Whether the four values lie along K (else along M or N). */
+  readonly alongK: boolean;
+  /** Loads of four per thread and step. */
+  readonly loads: number;
+  /** Names this text among the pipelines. */
+  readonly key: string;
+  /** Before the loop. */
+  readonly setup: string;
+  /** Sets the variables `NAME0`, `NAME1`, ... for the step that starts at `k0` and may read up to `kEnd`. */
+  readonly fetch: string;
+  /** Where the i-th load belongs in the tile: row and first column, as laid out (rows of K, or rows of M or N). */
+  readonly row: (i: number) => string;
+  readonly column: (i: number) => string;
+};
+
+type Options = {
+  readonly name: 'a' | 'b';
+  /** Rows (of A) or columns (of B) in the tile. */
+  readonly extent: number;
+  readonly bk: number;
+  readonly threads: number;
+  /** Four values can be read at once: their number along the contiguous axis is a multiple of four. */
+  readonly vector: boolean;
+};
+
+/** Whether groups of four values of the operand never straddle a row, a tap or the end. */
+export function isVector(operand: Left | Right, { m, n, k }: { m: number; n: number; k: number }): boolean {
+  if ('gather' in operand && operand.gather !== undefined) return operand.gather.channels % 4 === 0;
+  if ('channels' in operand) return (operand.layout === 'rows' ? n : operand.channels) % 4 === 0;
+  return (operand.layout === 'rows' ? k : m) % 4 === 0;
+}
+
+/** Whether threads divide a tile evenly, as the loaders need. */
+export function fits(extent: number, bk: number, threads: number, alongK: boolean): boolean {
+  if (alongK) return threads % (bk / 4) === 0 && extent % (threads / (bk / 4)) === 0;
+  return threads % bk === 0 && (extent / 4) % (threads / bk) === 0;
+}
+
+export function leftLoader(left: Left, options: Omit<Options, 'name'>): TileLoader {
+  const all = { ...options, name: 'a' } as const;
+  if (left.layout === 'rows') return linearAlongK(all, 'm', 'uniforms.k');
+  if (left.layout === 'columns') return linearAcrossK(all, 'm');
+  const gather = left.gather as Gather;
+  return left.layout === 'gather' ? gatherAlongK(all, gather) : gatherAcrossK(all, gather);
+}
+
+export function rightLoader(right: Right, options: Omit<Options, 'name'>): TileLoader {
+  const all = { ...options, name: 'b' } as const;
+  return right.layout === 'rows' ? linearAcrossK(all, 'n') : tapsAlongK(all);
+}
+
+const lanes = ['x', 'y', 'z', 'w'] as const;
+const each = (count: number, text: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => text(i)).join('\n');
+
+/** Threads that go along K: `kv` of four values each, then rows. */
+function alongK({ name, extent, bk, threads }: Options) {
+  const perRow = bk / 4;
+  const rowsAtOnce = threads / perRow;
+  const loads = extent / rowsAtOnce;
+  return {
+    alongK: true,
+    loads,
+    rowsAtOnce,
+    declare: `
+      let ${name}Kv = (lane % ${perRow}) * 4;
+      let ${name}Row = lane / ${perRow};
+      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
+    row: (i: number) => `(${name}Row + ${i * rowsAtOnce})`,
+    column: () => `${name}Kv`,
+  };
+}
+
+/** Threads that go across K: each in one row of K, four values of M or N at a time. */
+function acrossK({ name, extent, bk, threads }: Options) {
+  const perRow = threads / bk;
+  const loads = extent / 4 / perRow;
+  return {
+    alongK: false,
+    loads,
+    declare: `
+      let ${name}K = lane / ${perRow};
+      let ${name}Column = (lane % ${perRow}) * 4;
+      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
+    row: () => `${name}K`,
+    column: (i: number) => `(${name}Column + ${i * perRow * 4})`,
+  };
+}
+
+/** Reads four values at `offset`, a multiple of four, or one by one under a condition for each. */
+function read(name: string, vector: boolean, target: string, offset: (c: number) => string, ok: (c: number) => string) {
+  if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${name}[(${offset(0)}) / 4]; }`;
+  return `${target} = vec4<f32>();
+    ${lanes.map((lane, c) => `if (${ok(c)}) { ${target}.${lane} = ${name}[${offset(c)}]; }`).join('\n')}`;
+}
+
+/** A matrix whose rows (of M) run along K. */
+function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): TileLoader {
+  const { name, vector } = options;
+  const { declare, ...layout } = alongK(options);
+  const first = name === 'a' ? 'tileM' : 'tileN';
+  return {
+    ...layout,
+    key: `rows${vector ? 4 : 1}`,
+    setup: `${declare}
+      ${each(layout.loads, (i) => `let ${name}At${i} = ${name}Base + (${first} + ${layout.row(i)}) * ${width};`)}`,
+    fetch: `{ let k = k0 + ${name}Kv;
+      ${each(layout.loads, (i) =>
+        read(
+          name,
+          vector,
+          `${name}${i}`,
+          (c) => `${name}At${i} + k + ${c}`,
+          (c) => `${first} + ${layout.row(i)} < uniforms.${extentName} && k + ${c} < kEnd`,
+        ),
+      )} }`,
+  };
+}
+
+/** A matrix whose rows (of K) run along M or N. */
+function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
+  const { name, vector } = options;
+  const { declare, ...layout } = acrossK(options);
+  const first = name === 'a' ? 'tileM' : 'tileN';
+  return {
+    ...layout,
+    key: `columns${vector ? 4 : 1}`,
+    setup: declare,
+    fetch: `{ let k = k0 + ${name}K;
+      let at = ${name}Base + k * uniforms.${extentName} + ${first};
+      ${each(layout.loads, (i) =>
+        read(
+          name,
+          vector,
+          `${name}${i}`,
+          (c) => `at + ${layout.column(i)} + ${c}`,
+          (c) => `k < kEnd && ${first} + ${layout.column(i)} + ${c} < uniforms.${extentName}`,
+        ),
+      )} }`,
+  };
+}
+
+/** B of a filter's taps, each a matrix `[N, C]`, or of one transposed matrix. */
+function tapsAlongK(options: Options): TileLoader {
+  const { name, vector } = options;
+  const { declare, ...layout } = alongK(options);
+  const tapOf = (c: number) => `
+    let tap${c} = (k + ${c}) / uniforms.rightChannels;
+    let at${c} = ${name}Base + tap${c} * uniforms.n * uniforms.rightChannels + (k + ${c} - tap${c} * uniforms.rightChannels);`;
+  return {
+    ...layout,
+    key: `taps${vector ? 4 : 1}`,
+    setup: declare,
+    fetch: `{ let k = k0 + ${name}Kv;
+      ${each(vector ? 1 : 4, tapOf)}
+      ${each(layout.loads, (i) =>
+        read(
+          name,
+          vector,
+          `${name}${i}`,
+          (c) => `at${c} + (tileN + ${layout.row(i)}) * uniforms.rightChannels`,
+          (c) => `tileN + ${layout.row(i)} < uniforms.n && k + ${c} < kEnd`,
+        ),
+      )} }`,
+  };
+}
+
+/** WGSL that sets `name`Y and `name`X, divided, and `name`Ok. */
+function divided({ divideY, divideX }: Gather, name: string): string {
+  if (divideY === 1 && divideX === 1) {
+    return `let ${name}Ok = u32(${name}Y) < u32(uniforms.srcH) && u32(${name}X) < u32(uniforms.srcW);`;
+  }
+  return `
+    let ${name}Ok = ${name}Y >= 0 && ${name}X >= 0 && ${name}Y % ${divideY} == 0 && ${name}X % ${divideX} == 0
+      && ${name}Y / ${divideY} < uniforms.srcH && ${name}X / ${divideX} < uniforms.srcW;`;
+}
+const whole = ({ divideY, divideX }: Gather, name: string) => ({
+  y: divideY === 1 ? `${name}Y` : `${name}Y / ${divideY}`,
+  x: divideX === 1 ? `${name}X` : `${name}X / ${divideX}`,
+});
+
+/** A of a convolution: a row for each pixel of the result, the taps' channels along K. */
+function gatherAlongK(options: Options, gather: Gather): TileLoader {
+  const { name, vector } = options;
+  const { declare, ...layout } = alongK(options);
+  const tapOf = (c: number) => `
+    let tap${c} = (k + ${c}) / uniforms.srcC;
+    let channel${c} = k + ${c} - tap${c} * uniforms.srcC;
+    let stepY${c} = (tap${c} / ${gather.filterWidth}) * uniforms.stepY;
+    let stepX${c} = (tap${c} % ${gather.filterWidth}) * uniforms.stepX;`;
+  const loadOne = (i: number, c: number) => {
+    const at = whole(gather, 'p');
+    const target = `${name}${i}`;
+    const value = vector
+      ? `${target} = ${name}[((aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel0) / 4];`
+      : `${target}.${lanes[c]} = ${name}[(aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel${c}];`;
+    return `{
+      let pY = aY${i} + stepY${c};
+      let pX = aX${i} + stepX${c};
+      ${divided(gather, 'p')}
+      if (pOk && k + ${c} < kEnd) { ${value} } }`;
+  };
+  return {
+    ...layout,
+    key: `gather${vector ? 4 : 1}_${gather.filterWidth}_${gather.divideY}_${gather.divideX}`,
+    setup: `${declare}
+      ${each(
+        layout.loads,
+        (i) => `
+        let aPixel${i} = tileM + ${layout.row(i)};
+        let aLine${i} = aPixel${i} / uniforms.gridW;
+        let aN${i} = aLine${i} / uniforms.gridH;
+        let aImage${i} = aN${i} * uniforms.srcH * uniforms.srcW;
+        // far outside of the image where there is no such pixel
+        let aY${i} = select(-0x1000000, (aLine${i} - aN${i} * uniforms.gridH) * uniforms.mulY + uniforms.addY, aPixel${i} < uniforms.m);
+        let aX${i} = (aPixel${i} - aLine${i} * uniforms.gridW) * uniforms.mulX + uniforms.addX;`,
+      )}`,
+    fetch: `{ let k = k0 + ${name}Kv;
+      ${each(vector ? 1 : 4, tapOf)}
+      ${each(layout.loads, (i) => `${name}${i} = vec4<f32>(); ${each(vector ? 1 : 4, (c) => loadOne(i, c))}`)} }`,
+  };
+}
+
+/** A of a filter's gradient: a row of K for each pixel, the taps' channels along M. */
+function gatherAcrossK(options: Options, gather: Gather): TileLoader {
+  const { name, vector } = options;
+  const { declare, ...layout } = acrossK(options);
+  const tapOf = (i: number, c: number) => `
+    let aRow${i}_${c} = tileM + ${layout.column(i)} + ${c};
+    let aTap${i}_${c} = aRow${i}_${c} / uniforms.srcC;
+    let aStepY${i}_${c} = (aTap${i}_${c} / ${gather.filterWidth}) * uniforms.stepY + uniforms.addY;
+    let aStepX${i}_${c} = (aTap${i}_${c} % ${gather.filterWidth}) * uniforms.stepX + uniforms.addX;
+    let aChannel${i}_${c} = aRow${i}_${c} - aTap${i}_${c} * uniforms.srcC;`;
+  const loadOne = (i: number, c: number) => {
+    const target = `${name}${i}`;
+    const at = `(image + pY * uniforms.srcW + pX) * uniforms.srcC + aChannel${i}_${c}`;
+    return `{
+      let pY = y + aStepY${i}_${c};
+      let pX = x + aStepX${i}_${c};
+      ${divided(gather, 'p')}
+      if (pOk && k < kEnd && aRow${i}_${c} < uniforms.m) {
+        ${vector ? `${target} = ${name}[(${at}) / 4];` : `${target}.${lanes[c]} = ${name}[${at}];`} } }`;
+  };
+  return {
+    ...layout,
+    key: `gatherColumns${vector ? 4 : 1}_${gather.filterWidth}`,
+    setup: `${declare}
+      ${each(layout.loads, (i) => each(vector ? 1 : 4, (c) => tapOf(i, c)))}`,
+    fetch: `{ let k = k0 + ${name}K;
+      let line = k / uniforms.gridW;
+      let imageOf = line / uniforms.gridH;
+      let image = imageOf * uniforms.srcH * uniforms.srcW;
+      let y = (line - imageOf * uniforms.gridH) * uniforms.mulY;
+      let x = (k - line * uniforms.gridW) * uniforms.mulX;
+      ${each(layout.loads, (i) => `${name}${i} = vec4<f32>(); ${each(vector ? 1 : 4, (c) => loadOne(i, c))}`)} }`,
+  };
+}

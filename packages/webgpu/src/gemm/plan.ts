@@ -1,0 +1,55 @@
+import type { Precision } from '../precision';
+import type { Gemm, Left } from './gemm';
+import { fits } from './operands';
+import type { Plan } from './run-gemm';
+import { SMALLEST, storageOf, type Tile, threadsOf } from './tile';
+import { tileOf } from './tiles';
+import { TUNED, type Tuned } from './tuning-table';
+
+/** Steps of a tile that a part of a sum takes at least: fewer, and adding the parts costs more than they save. */
+const MIN_STEPS = 4;
+
+const isLeftAlongK = ({ layout }: Left) => layout === 'rows' || layout === 'gather';
+
+/** Whether a device can run a tile of this precision, and its threads can load these operands. */
+export function suits(
+  tile: Tile,
+  precision: Precision,
+  { left, right }: Pick<Gemm, 'left' | 'right'>,
+  { limits }: Pick<GPUDevice, 'limits'>,
+): boolean {
+  if (tile.kind !== precision) return false;
+  const threads = threadsOf(tile);
+  if (threads > Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX)) return false;
+  if (storageOf(tile) > limits.maxComputeWorkgroupStorageSize) return false;
+  return (
+    fits(tile.bm, tile.bk, threads, isLeftAlongK(left)) && fits(tile.bn, tile.bk, threads, right.layout === 'columns')
+  );
+}
+
+/** How many workgroups compute one part of a product. */
+export const workgroupsOf = (tile: Tile, { m, n, batches }: Pick<Gemm, 'm' | 'n' | 'batches'>): number =>
+  Math.ceil(m / tile.bm) * Math.ceil(n / tile.bn) * batches;
+
+/** How unlike two shapes are, in rows, columns and terms, by factors. */
+const distance = (gemm: Gemm, tuned: Tuned) =>
+  Math.abs(Math.log2((gemm.m * gemm.batches) / tuned.m)) +
+  Math.abs(Math.log2(gemm.n / tuned.n)) +
+  Math.abs(Math.log2(gemm.k / tuned.k));
+
+/**
+ * The tile of the most similar shape that was measured (`pnpm tune:gpu`), of those that the device can run, and as many
+ * parts as give about as many workgroups as were best there.
+ */
+export function planFor(gemm: Gemm, precision: Precision, device: Pick<GPUDevice, 'limits'>): Plan {
+  const along = isLeftAlongK(gemm.left) ? 'rows' : 'columns';
+  let best: Tuned | null = null;
+  for (const tuned of TUNED) {
+    if (tuned.left !== along || !suits(tileOf(tuned.tile), precision, gemm, device)) continue;
+    if (best === null || distance(gemm, tuned) < distance(gemm, best)) best = tuned;
+  }
+  if (best === null) return { tile: SMALLEST, parts: 1 };
+  const tile = tileOf(best.tile);
+  const most = Math.max(1, Math.floor(gemm.k / (MIN_STEPS * tile.bk)));
+  return { tile, parts: Math.min(most, Math.max(1, Math.round(best.workgroups / workgroupsOf(tile, gemm)))) };
+}

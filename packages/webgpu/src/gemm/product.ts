@@ -1,0 +1,31 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { precisionOn } from '../precision';
+import type { Gemm } from './gemm';
+import { magnitudes, type Scaled } from './magnitudes';
+import { planFor } from './plan';
+import { runGemm } from './run-gemm';
+
+/** Multiplications below which scaled operands cost more than matrix units save. */
+const FEWEST_SCALED = 2 ** 24;
+
+/** Told of each product. Set by the tuning command, which measures the shapes that a model asks for. */
+export const observer: { current: ((gemm: Gemm) => void) | null } = { current: null };
+
+/**
+ * Runs a product with the tile and the parts that suit its shape, in the precision that was asked for.
+ * @param scaled operands that may be of any magnitude, as gradients are: mixed precision scales them first.
+ * @returns owned by the caller.
+ */
+export function product(backend: WebGPUBackend, gemm: Gemm, { scaled }: { scaled: Scaled | 'none' }): TensorInfo {
+  observer.current?.(gemm);
+  const { left, right, m, n, k, batches } = gemm;
+  const isSmall = scaled !== 'none' && m * n * k * batches < FEWEST_SCALED;
+  const precision = isSmall ? 'float32' : precisionOn(backend.device);
+  const plan = planFor(gemm, precision, backend.device);
+  if (plan.tile.kind === 'float32' || scaled === 'none') return runGemm(backend, gemm, plan);
+  const peaks = magnitudes(backend, left.tensor, right.tensor, scaled);
+  const result = runGemm(backend, gemm, { ...plan, magnitudes: peaks });
+  backend.disposeData(peaks.dataId);
+  return result;
+}

@@ -1,0 +1,132 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { util } from '@tensorflow/tfjs-core';
+import { allowEnables } from './enables';
+import { epilogueKey } from './epilogue';
+import { float32Shader } from './float32-shader';
+import type { Gemm } from './gemm';
+import { mixedShader } from './mixed-shader';
+import { isVector } from './operands';
+import { sumParts } from './sum-parts';
+import { type Tile, threadsOf, tileKey } from './tile';
+
+type Program = Parameters<WebGPUBackend['runWebGPUProgram']>[0];
+
+/** How a product is run: its tile, and into how many parts the sum over K is cut, each summed by other workgroups. */
+export type Plan = {
+  readonly tile: Tile;
+  readonly parts: number;
+  /** `[2]`: the largest magnitudes of A and B; scales the operands of a mixed product. */
+  readonly magnitudes?: TensorInfo;
+};
+
+/** Tiles of rows that follow one another before the next column: they find B in the cache. */
+const BAND = 8;
+
+/** Runs a product of matrices. The sums of its parts are added in a fixed order. @returns owned by the caller. */
+export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
+  const { left, right, m, n, k, batches, outShape } = gemm;
+  const steps = Math.ceil(Math.ceil(k / tile.bk) / wanted);
+  const parts = Math.ceil(k / (steps * tile.bk));
+  const inner: Gemm = parts === 1 ? gemm : { ...gemm, epilogue: {} };
+  const { bias, residual } = inner.epilogue ?? {};
+  const [vectorA, vectorB] = [isVector(left, gemm), isVector(right, gemm)];
+  const [tilesM, tilesN] = [Math.ceil(m / tile.bm), Math.ceil(n / tile.bn)];
+  const groups = tilesM * tilesN * batches * parts;
+  const whole =
+    tile.kind === 'mixed' &&
+    groups <= backend.device.limits.maxComputeWorkgroupsPerDimension &&
+    magnitudes === undefined &&
+    epilogueKey(inner.epilogue) === 'linear' &&
+    m % tile.bm === 0 &&
+    n % tile.bn === 0;
+  const vectorOut = tile.kind === 'float32' && n % 4 === 0;
+  const shader =
+    tile.kind === 'float32'
+      ? float32Shader(inner, tile, { vectorA, vectorB, vectorOut })
+      : mixedShader(inner, tile, { vectorA, vectorB, scaled: magnitudes !== undefined, whole });
+  const threads = threadsOf(tile);
+  const inputs: Record<string, TensorInfo> = { a: left.tensor, b: right.tensor };
+  if (bias) inputs.bias = bias;
+  if (residual) inputs.residual = residual;
+  if (magnitudes) inputs.magnitudes = magnitudes;
+  const components = { a: vectorA ? 4 : 1, b: vectorB ? 4 : 1, bias: 1, residual: 1, magnitudes: 1 } as const;
+  const gather = left.gather;
+  const numbers: Record<string, number> = {
+    m,
+    n,
+    k,
+    tilesM,
+    tilesN,
+    batches,
+    parts,
+    steps,
+    leftStride: left.batchStride,
+    rightStride: right.batchStride,
+    rightChannels: right.channels,
+    ...(gather && {
+      srcH: gather.height,
+      srcW: gather.width,
+      srcC: gather.channels,
+      gridH: gather.gridHeight,
+      gridW: gather.gridWidth,
+      mulY: gather.mulY,
+      mulX: gather.mulX,
+      addY: gather.addY,
+      addX: gather.addX,
+      stepY: gather.stepY,
+      stepX: gather.stepX,
+    }),
+  };
+  const code = `
+    let tiles = uniforms.tilesM * uniforms.tilesN;
+    let matrix = group / tiles;
+    let inMatrix = group - matrix * tiles;
+    let batch = matrix % uniforms.batches;
+    let part = matrix / uniforms.batches;
+    let band = inMatrix / (${BAND} * uniforms.tilesN);
+    let inBand = inMatrix - band * ${BAND} * uniforms.tilesN;
+    let bandRows = min(${BAND}, uniforms.tilesM - band * ${BAND});
+    // Workgroups beyond the last, which tfjs adds to make a rectangle of them, stand below the last row.
+    let tileM = select(0x1000000, (band * ${BAND} + inBand % bandRows) * ${tile.bm}, part < uniforms.parts);
+    let tileN = (inBand / bandRows) * ${tile.bn};
+    let aBase = batch * uniforms.leftStride;
+    let bBase = batch * uniforms.rightStride;
+    outBase = matrix * uniforms.m * uniforms.n;
+    var k0 = part * uniforms.steps * ${tile.bk};
+    let kEnd = min(uniforms.k, k0 + uniforms.steps * ${tile.bk});
+    ${shader.code}`;
+  const shape = parts === 1 ? [...outShape] : [parts * batches * m * n];
+  const program: Program = {
+    variableNames: Object.keys(inputs),
+    variableComponents: Object.keys(inputs).map((name) => components[name as keyof typeof components]),
+    outputComponent: vectorOut ? 4 : 1,
+    outputShape: shape,
+    workgroupSize: [threads, 1, 1],
+    dispatchLayout: { x: shape.map((_, axis) => axis) },
+    dispatch: [groups, 1, 1],
+    uniforms: Object.keys(numbers)
+      .map((name) => `${name} : i32, `)
+      .join(''),
+    shaderKey: `sd_gemm_${tileKey(tile)}_${shader.key}_${epilogueKey(inner.epilogue)}_${vectorOut}_${whole}_${magnitudes !== undefined}`,
+    getUserCode: () => `
+      ${shader.declarations}
+      fn main(index : i32) {
+        let group = index / ${threads};
+        let lane = i32(localIndex);
+        ${code}
+      }`,
+  };
+  if (tile.kind === 'mixed') allowEnables(backend.device);
+  const flat = (info: TensorInfo): TensorInfo => ({
+    dataId: info.dataId,
+    dtype: info.dtype,
+    shape: [util.sizeFromShape(info.shape)],
+  });
+  const uniforms = Object.values(numbers).map((value) => ({ type: 'int32', data: [value] }));
+  const sums = backend.runWebGPUProgram(program, Object.values(inputs).map(flat), 'float32', uniforms);
+  if (parts === 1) return sums;
+  const total = sumParts(backend, sums, { parts, n, outShape, ...(gemm.epilogue && { epilogue: gemm.epilogue }) });
+  backend.disposeData(sums.dataId);
+  return total;
+}

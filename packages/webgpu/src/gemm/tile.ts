@@ -1,0 +1,53 @@
+/** How one workgroup cuts its part of a product. `bm` x `bn` results, `bk` terms at a time. */
+export type Float32Tile = {
+  readonly kind: 'float32';
+  readonly bm: number;
+  readonly bn: number;
+  readonly bk: number;
+  /** Results of one thread: `tm` x `tn`, multiples of four. */
+  readonly tm: number;
+  readonly tn: number;
+  /** 2: the next tile is loaded while this one is multiplied, into a second half of the workgroup's memory. */
+  readonly stages: 1 | 2;
+};
+
+/** The same on matrix units: `sm` x `sn` results for each subgroup of 32 threads. */
+export type MixedTile = {
+  readonly kind: 'mixed';
+  readonly bm: number;
+  readonly bn: number;
+  readonly bk: number;
+  readonly sm: number;
+  readonly sn: number;
+  readonly stages: 1 | 2;
+};
+
+export type Tile = Float32Tile | MixedTile;
+
+/** Rows, columns and terms of the product that a matrix unit takes. */
+export const FRAGMENT = 16;
+export const SUBGROUP = 32;
+
+export const threadsOf = (tile: Tile) =>
+  tile.kind === 'float32'
+    ? (tile.bm / tile.tm) * (tile.bn / tile.tn)
+    : (tile.bm / tile.sm) * (tile.bn / tile.sn) * SUBGROUP;
+
+export const tileKey = (tile: Tile) =>
+  tile.kind === 'float32'
+    ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}`
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}`;
+
+/** Half floats between the rows of a mixed tile, so that rows start in different banks of memory. */
+export const ROW_PAD = 8;
+
+/** Bytes of a workgroup's memory that a tile takes at most. */
+export function storageOf(tile: Tile): number {
+  if (tile.kind === 'float32') return (tile.bm + tile.bn) * tile.bk * 4 * tile.stages;
+  const half = (extent: number) =>
+    2 * Math.max(extent * (tile.bk + ROW_PAD), tile.bk * (extent + ROW_PAD)) * tile.stages;
+  return half(tile.bm) + half(tile.bn) + (threadsOf(tile) / SUBGROUP) * FRAGMENT * tile.sn * 4;
+}
+
+/** Runs on every device that WebGPU allows. */
+export const SMALLEST: Float32Tile = { kind: 'float32', bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 2 };

@@ -1,0 +1,43 @@
+import type { Float32Tile, MixedTile, Tile } from './tile';
+import { tileKey } from './tile';
+
+const float32 = (
+  [bm, bn, bk]: readonly [number, number, number],
+  [tm, tn]: readonly [number, number],
+  stages: 1 | 2,
+): Float32Tile => ({ kind: 'float32', bm, bn, bk, tm, tn, stages });
+const mixed = (
+  [bm, bn, bk]: readonly [number, number, number],
+  [sm, sn]: readonly [number, number],
+  stages: 1 | 2,
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages });
+
+/** What the tuning command tries. */
+export const TILES: readonly Tile[] = [
+  float32([128, 128, 8], [8, 8], 2),
+  float32([128, 128, 16], [8, 8], 2),
+  float32([128, 64, 16], [8, 8], 1),
+  float32([128, 64, 16], [8, 8], 2),
+  float32([128, 64, 16], [8, 4], 2),
+  float32([64, 64, 16], [8, 4], 2),
+  float32([64, 64, 16], [4, 4], 2),
+  float32([64, 32, 16], [4, 4], 2),
+  float32([32, 64, 16], [4, 4], 2),
+  float32([32, 32, 16], [4, 4], 2),
+  mixed([128, 128, 32], [64, 64], 1),
+  mixed([128, 128, 32], [64, 32], 1),
+  mixed([128, 64, 32], [64, 32], 1),
+  mixed([128, 64, 32], [64, 32], 2),
+  mixed([128, 64, 32], [32, 64], 1),
+  mixed([128, 64, 64], [64, 32], 1),
+  mixed([256, 64, 32], [64, 64], 1),
+  mixed([64, 64, 32], [32, 32], 1),
+  mixed([64, 64, 32], [32, 32], 2),
+  mixed([64, 32, 32], [32, 16], 1),
+  mixed([32, 32, 32], [16, 16], 1),
+];
+
+const byKey = new Map(TILES.map((tile) => [tileKey(tile), tile]));
+
+/** The tile of a name in the table. */
+export const tileOf = (key: string): Tile => byKey.get(key) as Tile;
