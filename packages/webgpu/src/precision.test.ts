@@ -4,7 +4,10 @@ import { type Precision, precisionOn, setPrecision, whyNotMixed } from './precis
 
 const config = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 };
 const device = (features: string[], info: object) =>
-  ({ features: new Set(features), adapterInfo: { subgroupMinSize: 32, subgroupMaxSize: 32, ...info } }) as unknown as GPUDevice;
+  ({
+    features: new Set(features),
+    adapterInfo: { subgroupMinSize: 32, subgroupMaxSize: 32, ...info },
+  }) as unknown as GPUDevice;
 const all = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
 const able = device(all, { subgroupMatrixConfigs: [config] });
 
