@@ -179,6 +179,7 @@ program
   .addOption(new Option('--sigmas <spacing>', 'of the levels of noise').choices(Object.keys(SIGMA_FIELDS)))
   .option('--steps <n>', 'denoising steps', positiveInteger)
   .option('--eta <x>', '0 is deterministic DDIM, 1 as random as DDPM', unitInterval)
+  .option('--guidance <w>', 'of models of classes, whose classes are drawn in turn', nonNegative)
   .option('--keep <folder>', 'also write the samples, a PNG each')
   .option('--cache <folder>', 'where statistics of references are kept')
   .option('--output <file>', 'the JSON file')

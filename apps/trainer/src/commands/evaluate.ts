@@ -36,6 +36,7 @@ export type EvaluateOptions = Partial<ProjectOptions> & {
   readonly sigmas?: SigmaSpacing;
   readonly steps?: number;
   readonly eta?: number;
+  readonly guidance?: number;
   /** pytorch-fid's weights, which make the Frechet distance an FID. */
   readonly inception?: string;
   readonly batchSize: number;
@@ -129,6 +130,7 @@ async function evaluateProject(
             steps: options.steps ?? config.sampling.steps,
             seed: config.seed,
             defaultEta: config.sampling.eta,
+            guidance: options.guidance ?? config.sampling.guidance,
             signal,
           })
         : openEvaluatedImages(images, size, options.count, openProgress, signal),

@@ -44,17 +44,29 @@ type Places = { readonly weights: string; readonly firstStage: string; readonly 
 
 async function run({ format, half, gates }: ExportOptions, { weights, firstStage, folder }: Places): Promise<void> {
   await checkWritable(folder, 0);
-  const { unet, metadata } = await loadDiffusionModel(weights);
-  const owned: { dispose(): void }[] = [unet];
+  const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+  const owned: { dispose(): void }[] = [denoiser];
   try {
     const autoencoder = await loadFirstStage(firstStage);
     owned.push(autoencoder);
-    const model: ExportedModel = { unet, autoencoder, metadata, precision: half ? 'float16' : 'float32' };
+    const { classEmbedder } = denoiser;
+    const model: ExportedModel = {
+      unet,
+      classEmbedder,
+      autoencoder,
+      metadata,
+      precision: half ? 'float16' : 'float32',
+    };
     const { files, notes } = await (format === 'ldm'
       ? exportLdm(folder, model)
       : format === 'diffusers'
         ? exportDiffusers(folder, model)
         : exportOnnx(folder, model, { gates: gates ?? false }));
+    if (classEmbedder && format !== 'ldm') {
+      say(
+        'the embedding of classes is not in it: encoder_hidden_states takes rows of cond_stage_model.embedding.weight',
+      );
+    }
     for (const note of notes) say(note);
     for (const file of files) say(file);
   } finally {

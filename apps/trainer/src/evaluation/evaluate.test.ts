@@ -142,6 +142,7 @@ describeBackends(['wasm'], () => {
         steps: 3,
         seed: 3,
         defaultEta: 0,
+        guidance: 3,
         signal: new AbortController().signal,
         ...changes,
       });

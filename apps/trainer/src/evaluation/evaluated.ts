@@ -1,12 +1,15 @@
 import { basename, resolve } from 'node:path';
 import { randomKey } from '@sd/core';
 import { countMacs } from '@sd/unet';
+import type { Tensor4D } from '@tensorflow/tfjs-core';
 import type { OpenProgress, Progress } from '../console/progress';
 import { ImageFolder } from '../data/image-folder';
 import { fileDigest } from '../files/file-digest';
 import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { classesInTurn } from '../sampling/guidance';
 import { measureStepsPerSecond } from '../sampling/sample-images';
 import { type SigmaSpacing, samplerScheduler, takesEta } from '../sampling/samplers';
+import { UserError } from '../user-error';
 import type { Evaluation } from './evaluation';
 import { generatedImages } from './generated-images';
 import { datasetImages, type ImageSet } from './image-set';
@@ -35,6 +38,8 @@ export type ModelToEvaluate = {
   readonly sampler?: string | undefined;
   readonly sigmas?: SigmaSpacing | undefined;
   readonly eta?: number | undefined;
+  /** w of models of classes, which are drawn in turn. */
+  readonly guidance: number;
   readonly keep?: string | undefined;
   readonly signal: AbortSignal;
 };
@@ -42,12 +47,16 @@ export type ModelToEvaluate = {
 /** A model whose samples are evaluated. @throws {UserError} on broken files, and on what the sampler cannot do. */
 export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Evaluated> {
   const { name, weights, size, count, steps, seed, keep, signal } = options;
-  const { unet, metadata } = await loadDiffusionModel(weights);
-  const owned: { dispose(): void }[] = [unet];
+  const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+  const owned: { dispose(): void }[] = [denoiser];
   const dispose = () => {
     for (const one of owned) one.dispose();
   };
   try {
+    if (denoiser.kind === 'text') {
+      throw new UserError(`evaluate: ${name} is of texts: draw its images with \`sd sample\`, then give --images`);
+    }
+    const guidance = classesInTurn(denoiser, options.guidance);
     const scheduler = samplerScheduler(metadata.scheduler, options);
     const own = options.sampler === undefined && takesEta(scheduler) ? options.defaultEta : undefined;
     const eta = options.eta ?? own;
@@ -61,7 +70,7 @@ export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Eval
     const { sampler, sigmas } = options;
     return {
       name,
-      set: generatedImages(pipeline, size, { description, count, steps, eta, key, keep, signal }),
+      set: generatedImages(pipeline, size, { description, count, steps, eta, key, guidance, keep, signal }),
       facts: {
         model: {
           weights,
@@ -74,13 +83,16 @@ export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Eval
           steps,
           seed,
           ...(eta === undefined ? {} : { eta }),
+          ...(guidance ? { guidance: guidance.scale } : {}),
           ...(sampler === undefined ? {} : { sampler }),
           ...(sigmas === undefined ? {} : { sigmas }),
         },
       },
       async throughput(batchSize, runs) {
+        const condition = guidance?.condition(0, batchSize);
+        const conditional = { forward: (x: Tensor4D, t: number) => denoiser.forward(x, t, condition) };
         const shape = [batchSize, imageSize, imageSize, inChannels] as const;
-        return { stepsPerSecond: await measureStepsPerSecond(unet, shape, runs), batchSize, runs };
+        return { stepsPerSecond: await measureStepsPerSecond(conditional, shape, runs), batchSize, runs };
       },
       dispose,
     };

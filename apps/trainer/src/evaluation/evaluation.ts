@@ -46,6 +46,7 @@ export const evaluationSchema = z.object({
       steps: number,
       seed: number,
       eta: number.optional(),
+      guidance: number.optional(),
       sampler: z.string().optional(),
       sigmas: z.string().optional(),
     })

@@ -9,7 +9,7 @@ import { type SampleOptions, sampleImages } from '../sampling/sample-images';
 import { UserError } from '../user-error';
 import { type ImageSet, quantized } from './image-set';
 
-export type GeneratedOptions = Pick<SampleOptions, 'count' | 'steps' | 'eta' | 'key' | 'signal'> & {
+export type GeneratedOptions = Pick<SampleOptions, 'count' | 'steps' | 'eta' | 'key' | 'guidance' | 'signal'> & {
   readonly description: string;
   /** A folder that the images are written to, a PNG each. */
   readonly keep?: string | undefined;

@@ -3,7 +3,7 @@ import { type Autoencoder, autoencoderConfigToLdm } from '@sd/autoencoder';
 import { float32View, type TensorView, writeSafetensors } from '@sd/checkpoint';
 import { ArgumentError } from '@sd/core';
 import { withPrefix } from '@sd/nn';
-import { type UNet, unetConfigToLdm } from '@sd/unet';
+import { type ClassEmbedder, type UNet, unetConfigToLdm } from '@sd/unet';
 import { stringify } from 'yaml';
 import { writeAtomically } from '../files/atomic-file';
 import { type DiffusionMetadata, inPrecision, type Precision } from '../files/weights-file';
@@ -11,6 +11,8 @@ import { UserError } from '../user-error';
 
 export type ExportedModel = {
   readonly unet: UNet;
+  /** Of a UNet that sees a class as a context of one token. */
+  readonly classEmbedder?: ClassEmbedder | undefined;
   readonly autoencoder: Autoencoder;
   readonly metadata: DiffusionMetadata;
   readonly precision: Precision;
@@ -23,11 +25,12 @@ export type ExportedModel = {
  * @throws {UserError} when they cannot be written.
  */
 export async function exportLdm(folder: string, model: ExportedModel): Promise<{ files: string[]; notes: string[] }> {
-  const { unet, autoencoder, metadata, precision } = model;
+  const { unet, classEmbedder, autoencoder, metadata, precision } = model;
   const weights = join(folder, 'model.safetensors');
   const tensors = new Map<string, TensorView>([
     ...inPrecision(withPrefix(await unet.stateDict(), 'model.diffusion_model.'), precision),
     ...inPrecision(withPrefix(await autoencoder.stateDict(), 'first_stage_model.'), precision),
+    ...(classEmbedder ? inPrecision(withPrefix(await classEmbedder.stateDict(), 'cond_stage_model.'), precision) : []),
     ['scale_factor', float32View(Float32Array.of(metadata.scaleFactor), [])],
   ]);
   await writeAtomically(weights, writeSafetensors(tensors, { format: 'pt' }));
@@ -48,7 +51,12 @@ const SCHEDULES: Readonly<Record<string, string>> = {
 };
 const PREDICTIONS: Readonly<Record<string, string>> = { epsilon: 'eps', sample: 'x0', v_prediction: 'v' };
 
-function ldmConfig({ unet, autoencoder, metadata }: ExportedModel): Record<string, unknown> | ArgumentError {
+function ldmConfig({
+  unet,
+  classEmbedder,
+  autoencoder,
+  metadata,
+}: ExportedModel): Record<string, unknown> | ArgumentError {
   const { scheduler } = metadata;
   const schedule = SCHEDULES[String(scheduler.beta_schedule)];
   if (schedule === undefined) {
@@ -84,7 +92,12 @@ function ldmConfig({ unet, autoencoder, metadata }: ExportedModel): Record<strin
             target: `ldm.models.autoencoder.${isKl ? 'AutoencoderKL' : 'VQModelInterface'}`,
             params: { ...autoencoderConfigToLdm(autoencoder.config), lossconfig: { target: 'torch.nn.Identity' } },
           },
-          cond_stage_config: '__is_unconditional__',
+          cond_stage_config: classEmbedder
+            ? {
+                target: 'ldm.modules.encoders.modules.ClassEmbedder',
+                params: { embed_dim: contextDim, n_classes: classEmbedder.config.classes, key: 'class_label' },
+              }
+            : '__is_unconditional__',
         },
       },
     };

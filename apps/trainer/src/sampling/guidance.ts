@@ -1,7 +1,7 @@
 import { withGuidance } from '@sd/schedulers';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Condition, Denoiser } from '../conditions/denoiser';
+import { type Condition, type Denoiser, NO_CLASS } from '../conditions/denoiser';
 
 /** What samples are of, and how strongly. */
 export type Guidance = {
@@ -34,5 +34,16 @@ export function guidedModel(
     dispose: () => {
       if (wanted instanceof tf.Tensor) wanted.dispose();
     },
+  };
+}
+
+/** All classes of a model one after the other, again and again: what its samples as a whole are. None where it has no classes. */
+export function classesInTurn(denoiser: Denoiser, scale: number): Guidance | undefined {
+  if (denoiser.kind !== 'class') return undefined;
+  return {
+    denoiser,
+    scale,
+    condition: (first, count) => Array.from({ length: count }, (_, i) => (first + i) % denoiser.classes),
+    uncondition: [NO_CLASS],
   };
 }

@@ -1,6 +1,5 @@
 import { ArgumentError, checkInteger, checkRange, type RandomKey } from '@sd/core';
 import type { Scheduler } from '@sd/schedulers';
-import type { UNet } from '@sd/unet';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
@@ -140,7 +139,7 @@ function startOf(
  * @param shape of the input, `[N, H, W, C]`.
  */
 export async function measureStepsPerSecond(
-  unet: UNet,
+  unet: { forward(x: Tensor4D, t: number): Tensor4D },
   shape: readonly [number, number, number, number],
   runs = 10,
 ): Promise<number> {

@@ -2,14 +2,14 @@ import { foldIn, randomKey } from '@sd/core';
 import type { Scheduler } from '@sd/schedulers';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Denoiser, NO_CLASS } from '../conditions/denoiser';
+import type { Denoiser } from '../conditions/denoiser';
 import { silentProgress } from '../console/progress';
 import type { ImageDataset } from '../data/image-dataset';
 import { decodeLatents, encodeMean, type Latents } from '../data/latents';
 import { gateCurves, plainSpectrum, spectrumOf } from '../demo/evaluate';
 import type { AnyFirstStage } from '../files/first-stage-file';
 import type { Spectrum } from '../report/report-data';
-import type { Guidance } from '../sampling/guidance';
+import { classesInTurn } from '../sampling/guidance';
 import { sampleImages } from '../sampling/sample-images';
 import type { DrawSnapshot } from './snapshot';
 
@@ -38,7 +38,7 @@ export function modelSnapshots(options: ModelSnapshotOptions): DrawSnapshot {
   let data: Spectrum | undefined;
   return async () => {
     const pipeline = { unet, scheduler, autoencoder, scaleFactor: latents.scaleFactor };
-    const guidance = guidanceOf(options);
+    const guidance = classesInTurn(denoiser, options.guidance);
     const images = await sampleImages(pipeline, {
       count: COUNT,
       steps,
@@ -83,15 +83,4 @@ async function decodedSpectrum(autoencoder: AnyFirstStage, latents: Latents): Pr
   const spectrum = plainSpectrum(await spectrumOf(images));
   tf.dispose([batch, images]);
   return spectrum;
-}
-
-/** Models of classes show them in turn. */
-function guidanceOf({ denoiser, guidance }: ModelSnapshotOptions): Guidance | undefined {
-  if (denoiser.kind !== 'class') return undefined;
-  return {
-    denoiser,
-    scale: guidance,
-    condition: (first, count) => Array.from({ length: count }, (_, i) => (first + i) % denoiser.classes),
-    uncondition: [NO_CLASS],
-  };
 }
