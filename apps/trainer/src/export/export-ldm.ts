@@ -95,7 +95,7 @@ function ldmConfig({
           cond_stage_config: classEmbedder
             ? {
                 target: 'ldm.modules.encoders.modules.ClassEmbedder',
-                params: { embed_dim: contextDim, n_classes: classEmbedder.config.classes, key: 'class_label' },
+                params: { embed_dim: contextDim, n_classes: classEmbedder.embedding.config.count, key: 'class_label' },
               }
             : '__is_unconditional__',
         },
