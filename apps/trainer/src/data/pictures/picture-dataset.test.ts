@@ -138,7 +138,7 @@ describeBackends(['cpu'], () => {
     expect(await reds([0, 1, 2, 3, 4, 6])).toEqual([1, 4, 4, 3, 3, 4]);
     expect(await reds([1, 4])).toEqual([4, 3]);
     expect([0, 1, 2, 3, 4, 6].map((index) => mirrored.sourceOf?.(index))).toEqual([0, 2, 2, 3, 3, 7]);
-    expect(said).toEqual([
+    expect(said.sort()).toEqual([
       'skipped x/2.png: Input buffer contains unsupported image format',
       'skipped y/5.png: Input buffer contains unsupported image format',
     ]);
