@@ -27,6 +27,9 @@ const isPointwise = (g: ConvGeometry) =>
   g.outHeight === g.inHeight &&
   g.outWidth === g.inWidth;
 
+/** Whether a convolution's image is gathered. */
+export const isGathered = (g: ConvGeometry): boolean => !isPointwise(g);
+
 const forwardGather = (g: ConvGeometry): Gather => ({
   height: g.inHeight,
   width: g.inWidth,

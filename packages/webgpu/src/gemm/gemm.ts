@@ -49,7 +49,7 @@ export type Right = {
  * and zero where that is none of the image or no whole number.
  */
 export type Gather = {
-  /** Of the image: height, width, channels. */
+  /** Of the image: height, width, channels, a multiple of four. */
   readonly height: number;
   readonly width: number;
   readonly channels: number;

@@ -29,7 +29,7 @@ type Options = {
 
 /** Whether groups of four values of the operand never straddle a row, a tap or the end. */
 export function isVector(operand: Left | Right, { m, n, k }: { m: number; n: number; k: number }): boolean {
-  if ('gather' in operand && operand.gather !== undefined) return operand.gather.channels % 4 === 0;
+  if ('gather' in operand && operand.gather !== undefined) return true;
   if ('channels' in operand) return (operand.layout === 'rows' ? n : operand.channels) % 4 === 0;
   return (operand.layout === 'rows' ? k : m) % 4 === 0;
 }
@@ -185,28 +185,20 @@ const whole = ({ divideY, divideX }: Gather, name: string) => ({
 
 /** A of a convolution: a row for each pixel of the result, the taps' channels along K. */
 function gatherAlongK(options: Options, gather: Gather): TileLoader {
-  const { name, vector } = options;
+  const { name } = options;
   const { declare, ...layout } = alongK(options);
-  const tapOf = (c: number) => `
-    let tap${c} = (k + ${c}) / uniforms.srcC;
-    let channel${c} = k + ${c} - tap${c} * uniforms.srcC;
-    let stepY${c} = (tap${c} / ${gather.filterWidth}) * uniforms.stepY;
-    let stepX${c} = (tap${c} % ${gather.filterWidth}) * uniforms.stepX;`;
-  const loadOne = (i: number, c: number) => {
-    const at = whole(gather, 'p');
-    const target = `${name}${i}`;
-    const value = vector
-      ? `${target} = ${name}[((aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel0) / 4];`
-      : `${target}.${lanes[c]} = ${name}[(aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel${c}];`;
-    return `{
-      let pY = aY${i} + stepY${c};
-      let pX = aX${i} + stepX${c};
+  const at = whole(gather, 'p');
+  const loadOne = (i: number) => `{
+      let pY = aY${i} + stepY;
+      let pX = aX${i} + stepX;
       ${divided(gather, 'p')}
-      if (pOk && k + ${c} < kEnd) { ${value} } }`;
-  };
+      ${name}${i} = vec4<f32>();
+      if (pOk && k < kEnd) {
+        ${name}${i} = ${name}[((aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel) / 4];
+      } }`;
   return {
     ...layout,
-    key: `gather${vector ? 4 : 1}_${gather.filterWidth}_${gather.divideY}_${gather.divideX}`,
+    key: `gather_${gather.filterWidth}_${gather.divideY}_${gather.divideX}`,
     setup: `${declare}
       ${each(
         layout.loads,
@@ -220,42 +212,43 @@ function gatherAlongK(options: Options, gather: Gather): TileLoader {
         let aX${i} = (aPixel${i} - aLine${i} * uniforms.gridW) * uniforms.mulX + uniforms.addX;`,
       )}`,
     fetch: `{ let k = k0 + ${name}Kv;
-      ${each(vector ? 1 : 4, tapOf)}
-      ${each(layout.loads, (i) => `${name}${i} = vec4<f32>(); ${each(vector ? 1 : 4, (c) => loadOne(i, c))}`)} }`,
+      let tap = k / uniforms.srcC;
+      let channel = k - tap * uniforms.srcC;
+      let stepY = (tap / ${gather.filterWidth}) * uniforms.stepY;
+      let stepX = (tap % ${gather.filterWidth}) * uniforms.stepX;
+      ${each(layout.loads, loadOne)} }`,
   };
 }
 
 /** A of a filter's gradient: a row of K for each pixel, the taps' channels along M. */
 function gatherAcrossK(options: Options, gather: Gather): TileLoader {
-  const { name, vector } = options;
+  const { name } = options;
   const { declare, ...layout } = acrossK(options);
-  const tapOf = (i: number, c: number) => `
-    let aRow${i}_${c} = tileM + ${layout.column(i)} + ${c};
-    let aTap${i}_${c} = aRow${i}_${c} / uniforms.srcC;
-    let aStepY${i}_${c} = (aTap${i}_${c} / ${gather.filterWidth}) * uniforms.stepY + uniforms.addY;
-    let aStepX${i}_${c} = (aTap${i}_${c} % ${gather.filterWidth}) * uniforms.stepX + uniforms.addX;
-    let aChannel${i}_${c} = aRow${i}_${c} - aTap${i}_${c} * uniforms.srcC;`;
-  const loadOne = (i: number, c: number) => {
-    const target = `${name}${i}`;
-    const at = `(image + pY * uniforms.srcW + pX) * uniforms.srcC + aChannel${i}_${c}`;
-    return `{
-      let pY = y + aStepY${i}_${c};
-      let pX = x + aStepX${i}_${c};
+  const tapOf = (i: number) => `
+    let aRow${i} = tileM + ${layout.column(i)};
+    let aTap${i} = aRow${i} / uniforms.srcC;
+    let aStepY${i} = (aTap${i} / ${gather.filterWidth}) * uniforms.stepY + uniforms.addY;
+    let aStepX${i} = (aTap${i} % ${gather.filterWidth}) * uniforms.stepX + uniforms.addX;
+    let aChannel${i} = aRow${i} - aTap${i} * uniforms.srcC;`;
+  const loadOne = (i: number) => `{
+      let pY = y + aStepY${i};
+      let pX = x + aStepX${i};
       ${divided(gather, 'p')}
-      if (pOk && k < kEnd && aRow${i}_${c} < uniforms.m) {
-        ${vector ? `${target} = ${name}[(${at}) / 4];` : `${target}.${lanes[c]} = ${name}[${at}];`} } }`;
-  };
+      ${name}${i} = vec4<f32>();
+      if (pOk && k < kEnd && aRow${i} < uniforms.m) {
+        ${name}${i} = ${name}[((image + pY * uniforms.srcW + pX) * uniforms.srcC + aChannel${i}) / 4];
+      } }`;
   return {
     ...layout,
-    key: `gatherColumns${vector ? 4 : 1}_${gather.filterWidth}`,
+    key: `gatherColumns_${gather.filterWidth}`,
     setup: `${declare}
-      ${each(layout.loads, (i) => each(vector ? 1 : 4, (c) => tapOf(i, c)))}`,
+      ${each(layout.loads, tapOf)}`,
     fetch: `{ let k = k0 + ${name}K;
       let line = k / uniforms.gridW;
       let imageOf = line / uniforms.gridH;
       let image = imageOf * uniforms.srcH * uniforms.srcW;
       let y = (line - imageOf * uniforms.gridH) * uniforms.mulY;
       let x = (k - line * uniforms.gridW) * uniforms.mulX;
-      ${each(layout.loads, (i) => `${name}${i} = vec4<f32>(); ${each(vector ? 1 : 4, (c) => loadOne(i, c))}`)} }`,
+      ${each(layout.loads, loadOne)} }`,
   };
 }
