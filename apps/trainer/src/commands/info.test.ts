@@ -113,7 +113,7 @@ describe('a checkpoint', () => {
   test('that is broken is an error that names it', async () => {
     const path = join(folder, 'broken.safetensors');
     await writeFile(path, new Uint8Array(3));
-    await expect(info(path, {})).rejects.toThrow(`${path}: readSafetensors: file must be at least 8 bytes, got 3`);
+    await expect(info(path, {})).rejects.toThrow(`${path}: openSafetensors: file must be at least 8 bytes, got 3`);
     expect(() => readSafetensors(new Uint8Array(3))).toThrow();
   });
 });
