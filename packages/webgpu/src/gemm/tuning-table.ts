@@ -1,4 +1,4 @@
-// Written by `pnpm tune:gpu`. Do not edit.
+// Where `pnpm tune:gpu` puts what it measures. These rows are by hand, from one sweep on an H100 whose clocks had not settled.
 export type Tuned = {
   /** How A lies: along K (`rows`) or across it. */
   readonly left: 'rows' | 'columns';
