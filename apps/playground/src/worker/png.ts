@@ -1,7 +1,7 @@
 import { decode, encode } from 'fast-png';
 import type { Sheet } from '../protocol';
-import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../settings/sample-settings';
 import { readSettings } from '../settings/hash';
+import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../settings/sample-settings';
 import { UserError } from '../user-error';
 
 /** The keyword of the tEXt chunk that holds the settings as JSON. */

@@ -1,8 +1,8 @@
 import { type BackendInfo, releaseBackend, useBackend } from '@sd/backend';
-import * as tf from '@tensorflow/tfjs-core';
 import plainUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import threadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
+import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice, BackendState, MemoryState, ModelId, WorkerEvent } from '../protocol';
 import { UserError } from '../user-error';
 import { bundledFirstStage, bundledModel } from './bundled';
