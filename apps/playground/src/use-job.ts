@@ -26,20 +26,23 @@ export function useJob(): Job {
     const own = ++current.current;
     const isCurrent = () => own === current.current;
     let began: number | undefined;
+    let over = false; // progress comes through a port of its own, and can arrive after the result
     setState({ ...IDLE, running: true });
     try {
       const result = await work((done, total) => {
-        if (!isCurrent()) return;
+        if (over || !isCurrent()) return;
         const now = performance.now();
         began ??= now; // the first step also compiles kernels, and says nothing about the pace
         const secondsLeft = done > 1 ? ((now - began) / (done - 1) / 1000) * (total - done) : undefined;
         setState({ running: true, progress: { done, total }, secondsLeft, error: undefined });
       });
+      over = true;
       if (!isCurrent()) return undefined;
       setState(IDLE);
       keepOffline();
       return result;
     } catch (error) {
+      over = true;
       if (!isCurrent()) return undefined;
       setState({ ...IDLE, error: messageOf(error) });
       return undefined;

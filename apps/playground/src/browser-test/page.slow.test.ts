@@ -281,8 +281,6 @@ describe.skipIf(launched.browser === null)(title, () => {
 
   test.each(['light', 'dark'] as const)(
     'axe finds nothing serious in any panel, %s, on a phone',
-    // One wait ran out once, in three runs, on a machine that had other work; why is not known.
-    { retry: 1 },
     async (colorScheme) => {
       const { page, screenshot, complaints } = await visited('?backend=wasm#sample?steps=4&batch=1', {
         colorScheme,
