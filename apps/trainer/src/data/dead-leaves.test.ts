@@ -85,7 +85,7 @@ describeBackends(['cpu'], () => {
     // without the mean, and without the last octave's end, where averaging over pixels takes its share
     const points = [...frequency].map((f, i) => [Math.log(f), Math.log(power[i])]).slice(1, -2);
     const [slope, correlation] = fit(points);
-    // natural images: 1.8 to 2.3 (Ruderman 1994; van der Schaaf and van Hateren 1996); discs of at least 3 pixels
+    // natural images: 1.8 to 2.3 (Ruderman 1994; van der Schaaf and van Hateren 1996); discs of at least 5 pixels
     // radius, as here, fall off as 1 / f^3 above the frequency of the smallest
     expect(slope).toBeLessThan(-1.8);
     expect(slope).toBeGreaterThan(-3);
