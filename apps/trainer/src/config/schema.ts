@@ -161,6 +161,14 @@ const distillation = z.strictObject({
   lambdaFrequency: z.number().min(0).default(0.1),
   /** Exponent of the clean image's spectrum in the frequency weights. */
   alpha: z.number().default(-1),
+  /** What the paper leaves open of the DFT and its weights; see `spectralWeight` of @sd/spectral-loss. */
+  spectrum: z
+    .strictObject({
+      norm: z.enum(['ortho', 'backward', 'forward']).default('ortho'),
+      /** Weights of mean 1 over the frequencies of each sample? */
+      normalize: z.boolean().default(true),
+    })
+    .optional(),
   /**
    * `all`: the output and the features of decoder levels that both models have; `output`: it alone; or a list of
    * features by name (`up.1`) or level (1), beside the output.

@@ -116,6 +116,19 @@ describeBackends(['wasm'], () => {
     });
   });
 
+  test('a run may pause with finished weights, and goes on to the bytes of an unbroken run', async () => {
+    const context = await another('paused');
+    const stage = context.folder.stage('sd');
+    expect(await runs.sd({ ...context, until: 5 })).toMatchObject({ steps: 5, interrupted: false });
+    const early = await readFile(stage.weights);
+    expect(await runs.sd({ ...context, until: 9, resume: true })).toMatchObject({ steps: 9, interrupted: false });
+    expect(early.equals(await readFile(stage.weights))).toBe(false);
+    expect(await runs.sd({ ...context, until: 100, resume: true })).toMatchObject({ steps: TINY_STEPS });
+    const [own, unbroken] = [await files(stage), await files(whole.folder.stage('sd'))];
+    expect(own.checkpoint.equals(unbroken.checkpoint)).toBe(true);
+    expect(own.weights.equals(unbroken.weights)).toBe(true);
+  });
+
   test('a finished run that is resumed only writes its weights again', async () => {
     const context = await another('finished');
     await runs.teacher(context);

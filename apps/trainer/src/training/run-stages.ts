@@ -38,6 +38,8 @@ export type StageContext = {
   readonly config: ProjectConfig;
   readonly folder: RunFolder;
   readonly resume: boolean;
+  /** Steps after which a model's training ends for now; it is resumed from there. */
+  readonly until?: number;
   /** Of the finished weights on disk. */
   readonly precision: Precision;
   readonly openProgress: OpenProgress;
@@ -216,7 +218,7 @@ async function openTeaching(
   studentTexts: TextContexts | undefined,
 ): Promise<(Teaching & { dispose(): void }) | undefined> {
   if (!model.distillation) return undefined;
-  const { features, lambdaSpatial, lambdaFrequency, alpha, module } = model.distillation;
+  const { features, lambdaSpatial, lambdaFrequency, alpha, spectrum, module } = model.distillation;
   const teacher = await (module === undefined
     ? openProjectTeacher(context, model.distillation.teacher, latents, studentTexts)
     : openModuleTeacher(module));
@@ -237,12 +239,20 @@ async function openTeaching(
       lambdaSpatial,
       lambdaFrequency,
       alpha,
+      ...(spectrum ? { spectrum } : {}),
     });
     return {
       teacher: teacher.predict,
       texts: teacher.texts,
       distillation,
-      identity: { ...teacher.identity, lambdaSpatial, lambdaFrequency, alpha, features },
+      identity: {
+        ...teacher.identity,
+        lambdaSpatial,
+        lambdaFrequency,
+        alpha,
+        features,
+        ...(spectrum ? { spectrum } : {}),
+      },
       dispose: teacher.dispose,
     };
   } catch (error) {

@@ -38,6 +38,8 @@ export type TrainLoopOptions = {
   readonly key: RandomKey;
   /** Continue from the folder's checkpoint. */
   readonly resume: boolean;
+  /** Ends after this step as at the last one, but goes on from there when it is resumed: rates are those of all steps. */
+  readonly until?: number | undefined;
   readonly openProgress: OpenProgress;
   /** Aborted by Ctrl-C: the step is finished and a checkpoint is written. */
   readonly signal?: AbortSignal;
@@ -60,7 +62,7 @@ export type TrainLoopResult = { readonly steps: number; readonly interrupted: bo
  * @throws the signal's reason when it is aborted before the first step.
  */
 export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): Promise<TrainLoopResult> {
-  const { training, folder, key, resume, openProgress, signal, report, snapshot, lost } = options;
+  const { training, folder, key, resume, until, openProgress, signal, report, snapshot, lost } = options;
   signal?.throwIfAborted();
   const parameters = taskParameters(task);
   for (const [name, parameter] of parameters) {
@@ -88,6 +90,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     const started = performance.now();
     const secondsBefore = log.earlier.at(-1)?.seconds ?? 0;
     const seconds = () => secondsBefore + (performance.now() - started) / 1000;
+    const end = Math.min(training.steps, until ?? training.steps);
     let step = first;
     let hasCheckpoint = resume;
     const onDevice = <T>(work: Promise<T>) => watch.guard(work, () => hasCheckpoint);
@@ -98,8 +101,8 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     };
     const leaks = new LeakWatch(task.label);
     progress.update(step);
-    for (; step < training.steps && !signal?.aborted; step++) {
-      const looks = step % LOG_EVERY === 0 || step === training.steps - 1;
+    for (; step < end && !signal?.aborted; step++) {
+      const looks = step % LOG_EVERY === 0 || step === end - 1;
       const context = { step, rate: learningRate(step), training, looks, folder, report };
       const row = await onDevice(
         guard.isActive ? guardedStep(state, parameters, context) : trainStep(state, parameters, context),
@@ -111,7 +114,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
       }
       if (step > first) leaks.check(step);
       const due = (step + 1) % training.checkpointEvery === 0;
-      if (due && step + 1 < training.steps) await save(step + 1);
+      if (due && step + 1 < end) await save(step + 1);
       const shown = snapshot && training.sampleEvery !== undefined && (step + 1) % training.sampleEvery === 0;
       if (shown) await onDevice(takeSnapshot(step + 1, snapshot, average, folder, events));
       await new Promise(setImmediate); // lets Ctrl-C and progress through while a backend computes synchronously
