@@ -216,6 +216,11 @@ program
   .option('--out <folder>', 'where everything is written', 'out/reproduce')
   .option('--models <folder>', 'trained models, as sd demo leaves them', 'out/demo')
   .option('--minutes <n>', 'stop after so long; the same command goes on from there', positive)
+  .option('--pieces [names...]', 'compute pieces alone, those whose names begin so; a run without it joins them')
+  .option('--finished', 'compute nothing: results of the pieces that are there')
+  .option('--data <folder>', 'table5: photographs in place of generated images')
+  .option('--first-stage <path>', 'of the photographs: the folder of TAEF2, or at full the checkpoint of VQ-f4')
+  .option('--steps <n>', "table5: steps of a student, in place of the scale's", positiveInteger)
   .option('--seed <n>', 'seed of everything random', seed, 0)
   .addOption(backendOption())
   .action(async (names: string[], options: ReproduceOptions) => {

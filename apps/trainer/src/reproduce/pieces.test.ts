@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { OutOfTime, Pieces } from './pieces';
+import { Claim } from './claim';
+import { OutOfTime, type PieceChoice, Pieces } from './pieces';
 import { timeLimit } from './time-limit';
 
 let folder: string;
@@ -62,6 +63,75 @@ test('an interrupted piece has no value but keeps its time; one that fails leave
   const left = JSON.parse(await readFile(join(folder, 'a.json'), 'utf8'));
   expect(left).toEqual({ settings: '0', seconds: expect.any(Number) });
   expect(await new Pieces(folder, never).get('a', 0, z.number().default(-1), async () => 3)).toBe(3);
+});
+
+/** Pieces a, b and c, whose values are their names; `computed` takes those that are computed. */
+function threePieces(computed: string[] = []) {
+  return ['a', 'b', 'c'].map((name) => ({
+    name,
+    settings: 0,
+    compute: async () => {
+      computed.push(name);
+      return name;
+    },
+  }));
+}
+
+test('several processes on one folder share the pieces, and all end with the same', async () => {
+  const computed: string[] = [];
+  const one = () => new Pieces(folder, never).all(z.string(), threePieces(computed));
+  expect(await Promise.all([one(), one(), one()])).toEqual(Array(3).fill(['a', 'b', 'c']));
+  expect(computed.sort()).toEqual(['a', 'b', 'c']);
+  expect((await readdir(folder)).sort()).toEqual(['a.json', 'b.json', 'c.json']);
+});
+
+test('a piece that another process has is left to it, and taken over where it gives up', async () => {
+  const claim = await Claim.take(join(folder, 'a.json'));
+  const computed: string[] = [];
+  const all = new Pieces(folder, never).all(z.string(), threePieces(computed));
+  await vi.waitFor(() => expect(computed).toEqual(['b', 'c']));
+  await claim?.release();
+  expect(await all).toEqual(['a', 'b', 'c']);
+  expect(computed).toEqual(['b', 'c', 'a']);
+});
+
+test('a piece waits for what it needs', async () => {
+  const computed: string[] = [];
+  const [a, b] = threePieces(computed);
+  const waiting = { ...a, ready: () => computed.includes('b') };
+  expect(await new Pieces(folder, never).all(z.string(), [waiting, b])).toEqual(['a', 'b']);
+  expect(computed).toEqual(['b', 'a']);
+});
+
+test('pieces that are chosen by the start of their names are computed, and nothing is made of them', async () => {
+  const computed: string[] = [];
+  const chosen = new Pieces(folder, never, { only: ['b', 'x'] });
+  await expect(chosen.all(z.string(), threePieces(computed))).rejects.toThrow(`1 of 3 pieces, which are in ${folder}`);
+  expect(computed).toEqual(['b']);
+  // What others need is not chosen.
+  expect(await chosen.get('needed', 0, z.number(), async () => 5)).toBe(5);
+});
+
+test('where nothing is to be computed the finished pieces are taken', async () => {
+  const finished = (choice: PieceChoice) => new Pieces(folder, never, choice);
+  const pieces = threePieces();
+  await finished('all').all(z.string(), pieces.slice(0, 2));
+  expect([...(await finished('none').some(z.string(), pieces))]).toEqual([
+    ['a', 'a'],
+    ['b', 'b'],
+  ]);
+  await expect(finished('none').all(z.string(), pieces)).rejects.toThrow(
+    `${folder}: 1 of 3 pieces are not finished: c`,
+  );
+});
+
+test('time that is up while others compute ends the waiting', async () => {
+  const claim = await Claim.take(join(folder, 'a.json'));
+  const controller = new AbortController();
+  const all = new Pieces(folder, controller.signal).all(z.string(), threePieces());
+  setTimeout(() => controller.abort(new OutOfTime('over')), 100);
+  await expect(all).rejects.toThrow('over');
+  await claim?.release();
 });
 
 test('a time limit ends with OutOfTime, or with the reason of what interrupts it; without minutes it has no end', () => {

@@ -12,7 +12,10 @@ export type Reproduction = {
   readonly paper: string;
   /** What is done here, with the choices that the paper leaves open. */
   readonly method: string;
-  /** @throws {UserError} where something that it needs is missing. @throws {OutOfTime} @throws the signal's reason. */
+  /**
+   * @throws {MissingModels} @throws {UserError} where something else that it needs is missing. @throws {PiecesDone}
+   * @throws {OutOfTime} @throws the signal's reason.
+   */
   run(context: ReproductionContext): Promise<Outcome>;
 };
 
@@ -26,6 +29,10 @@ export type ReproductionContext = {
   readonly models: string;
   /** What is computed once and kept. */
   readonly pieces: Pieces;
+  /** Pictures in place of generated images, for what trains models of its own. */
+  readonly photographs?: { readonly folder: string; readonly firstStage: string } | undefined;
+  /** Steps that students are trained, in place of the scale's. */
+  readonly steps?: number | undefined;
   readonly openProgress: OpenProgress;
   /** Aborted by Ctrl-C and when the time is up. */
   readonly signal: AbortSignal;

@@ -22,11 +22,14 @@ import { REPRODUCTIONS } from './reproductions';
 
 let folder: string;
 let models: string;
+let classModels: string;
 beforeAll(async () => {
   await useBackend('wasm');
   folder = await mkdtemp(join(tmpdir(), 'sd-reproduce-'));
   models = join(folder, 'run');
-  await saveTinyRun(models);
+  classModels = join(folder, 'classes');
+  await saveTinyRun(models, withStudents);
+  await saveTinyRun(classModels, ofClasses);
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -36,17 +39,32 @@ function withStudents(source: ReturnType<typeof tinyProjectSource>) {
   return { ...source, models: { ...source.models, full: sd, 'no-freq': sd } };
 }
 
+/** With two classes, and one model of them. */
+function ofClasses({ models, ...source }: ReturnType<typeof tinyProjectSource>) {
+  const unet = { ...models.sd.unet, numClasses: 3 };
+  return { ...source, condition: { kind: 'class', classes: 2 }, models: { sd: { ...models.teacher, unet } } };
+}
+
 /** A run folder of untrained models. */
-async function saveTinyRun(out: string): Promise<void> {
-  const config = tinyProject(out, withStudents);
-  await writeAtomically(join(out, 'project.yaml'), stringify(withStudents(tinyProjectSource(out))));
+async function saveTinyRun(
+  out: string,
+  change: (source: ReturnType<typeof tinyProjectSource>) => object,
+): Promise<void> {
+  const config = tinyProject(out, change);
+  await writeAtomically(join(out, 'project.yaml'), stringify(change(tinyProjectSource(out))));
   await saveTinyFirstStage(config);
   await tinyLatents().save(new RunFolder(out).latents);
   for (const name of Object.keys(config.models)) {
     const denoiser = buildDenoiser(config, name);
     const { unet } = denoiser;
     shake(unet.initialize(randomKey(1)));
-    const metadata = { unet: unet.config, scheduler: schedulerConfig(config.diffusion), scaleFactor: 1.5 };
+    const condition = config.condition ? { condition: { kind: 'class', classes: 2 } as const } : {};
+    const metadata = {
+      unet: unet.config,
+      ...condition,
+      scheduler: schedulerConfig(config.diffusion),
+      scaleFactor: 1.5,
+    };
     await saveDiffusionModel(new RunFolder(out).stage(name).weights, denoiser, metadata, 'float32');
     denoiser.dispose();
   }
@@ -57,7 +75,14 @@ test.each(REPRODUCTIONS)('$name runs, and what it writes can be read', async ({ 
   const { signal } = new AbortController();
   const once = async () => {
     const pieces = new Pieces(join(own, 'pieces'), signal);
-    const context = { scale: 'smoke', seed: 1, folder: own, models, pieces, signal } as const;
+    const context = {
+      scale: 'smoke',
+      seed: 1,
+      folder: own,
+      models: words.name === 'fig8' ? classModels : models,
+      pieces,
+      signal,
+    } as const;
     return run({ ...context, openProgress: silentProgress, report: () => {} });
   };
   const before = tf.memory().numTensors;

@@ -3,22 +3,36 @@ import { join } from 'node:path';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
 import { SpectrumStatistics } from '@sd/spectral-loss';
 import type { UNet } from '@sd/unet';
+import type { Denoiser } from '../conditions/denoiser';
 import { loadConfig } from '../config/load-config';
 import { RunFolder } from '../config/run-folder';
 import type { ProjectConfig } from '../config/schema';
 import type { ImageDataset } from '../data/image-dataset';
 import { openDataset } from '../data/open-dataset';
 import { type AnyFirstStage, weightsDigest } from '../files/first-stage-file';
-import { loadDiffusionModel } from '../files/weights-file';
+import { type DiffusionMetadata, loadDiffusionModel } from '../files/weights-file';
 import type { Pipeline } from '../sampling/pipeline';
 import { firstStageWeights, modelWeights, openFirstStage } from '../training/run-stages';
-import { UserError } from '../user-error';
+import { MissingModels } from './missing-models';
 import type { ReproductionContext } from './reproduction';
 
 const BATCH = 64;
 
+/** Commands. */
+const MADE_BY = {
+  unconditional: 'sd demo',
+  conditional:
+    'sd train --config FILE` and `sd distill --config FILE` of a project with a condition, such as `configs/imagenet/sd.yaml',
+} as const;
+
 /** A finished model, open. */
-export type TrainedModel = Pipeline & { readonly name: string; readonly unet: UNet; readonly scheduler: Scheduler };
+export type TrainedModel = Pipeline & {
+  readonly name: string;
+  readonly unet: UNet;
+  readonly scheduler: Scheduler;
+  readonly denoiser: Denoiser;
+  readonly metadata: DiffusionMetadata;
+};
 
 /** What a run folder has: data, a first stage and the models that are finished. */
 export class TrainedRun {
@@ -31,18 +45,30 @@ export class TrainedRun {
     readonly names: readonly string[],
   ) {}
 
-  /** Runs `use` with a folder's models and lets everything go again. @throws {UserError} where there is none, or nothing finished. */
-  static async with<T>(context: ReproductionContext, use: (run: TrainedRun) => Promise<T>): Promise<T> {
+  /**
+   * Runs `use` with a folder's models and lets everything go again. @throws {MissingModels} where there is none, nothing is
+   * finished, or they are of the other kind.
+   */
+  static async with<T>(
+    context: ReproductionContext,
+    use: (run: TrainedRun) => Promise<T>,
+    kind: 'unconditional' | 'conditional' = 'unconditional',
+  ): Promise<T> {
     const { models, openProgress, report, signal } = context;
     const project = join(models, 'project.yaml');
     if (!existsSync(project)) {
-      throw new UserError(`there are no trained models at ${models}: make them with \`sd demo\`, or name --models`);
+      throw new MissingModels(`there are no trained models at ${models}`, MADE_BY[kind]);
     }
     const config = await loadConfig(project);
     const folder = new RunFolder(models);
     const names = Object.keys(config.models).filter((name) => existsSync(modelWeights({ config, folder }, name)));
-    if (names.length === 0) throw new UserError(`no model of ${project} is finished`);
-    if (config.condition) throw new UserError(`${project}: models with a condition are not reproduced yet`);
+    if (names.length === 0) throw new MissingModels(`no model of ${project} is finished`, MADE_BY[kind]);
+    if ((config.condition ? 'conditional' : 'unconditional') !== kind) {
+      throw new MissingModels(
+        `the models of ${project} are ${kind === 'conditional' ? 'un' : ''}conditional`,
+        MADE_BY[kind],
+      );
+    }
     const dataset = await openDataset(config.data, config.seed, openProgress, report, signal);
     try {
       const autoencoder = await openFirstStage({ config, folder });
@@ -62,7 +88,7 @@ export class TrainedRun {
     try {
       const { autoencoder } = this;
       const scheduler = schedulerFromConfig(metadata.scheduler);
-      return await use({ name, unet, scheduler, autoencoder, scaleFactor: metadata.scaleFactor });
+      return await use({ name, unet, scheduler, autoencoder, denoiser, metadata, scaleFactor: metadata.scaleFactor });
     } finally {
       denoiser.dispose();
     }
@@ -94,4 +120,12 @@ export class TrainedRun {
 /** Gates only exist where the model samples by wavelets. */
 export function hasGates({ unet }: TrainedModel): boolean {
   return unet.config.resample === 'wavelet';
+}
+
+/** Teacher, Lite and SD where a folder has them, as those of the ablation do beside others; else all that it has. */
+export function comparedModels(names: readonly string[]): readonly string[] {
+  const students = ['lite', names.includes('sd') ? 'sd' : 'full'];
+  return students.every((name) => names.includes(name))
+    ? names.filter((name) => name === 'teacher' || students.includes(name))
+    : names;
 }

@@ -4,8 +4,8 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { makeImageGrid } from '../../report/image-grid';
 import { sampleImages } from '../../sampling/sample-images';
-import { UserError } from '../../user-error';
 import { pictureFigure } from '../figures/picture-figure';
+import { MissingModels } from '../missing-models';
 import type { Reproduction, ReproductionContext } from '../reproduction';
 import type { Scale } from '../scale';
 import { TrainedRun } from '../trained-run';
@@ -32,9 +32,7 @@ export const fig10: Reproduction = {
 
 async function compare(run: TrainedRun, { scale, seed, openProgress, signal }: ReproductionContext) {
   if (![WITH, WITHOUT].every((name) => run.names.includes(name))) {
-    throw new UserError(
-      `fig10: ${run.folder.root} has no finished ${WITH} and ${WITHOUT}: train them with \`sd reproduce table5\` and name --models`,
-    );
+    throw new MissingModels(`fig10: ${run.folder.root} has no finished ${WITH} and ${WITHOUT}`, 'sd reproduce table5');
   }
   const { samples, shown, steps = run.config.sampling.steps } = SIZES[scale];
   const { eta } = run.config.sampling;

@@ -8,6 +8,7 @@ import { spectrumOf } from '../../demo/evaluate';
 import { shownSteps } from '../../sampling/prediction-strip';
 import { sampleLatents } from '../../sampling/sample-images';
 import { plainSpectrum, spectrumFigure, toPlainSpectrum } from '../figures/spectrum-lines';
+import type { Piece } from '../pieces';
 import type { Reproduction, ReproductionContext } from '../reproduction';
 import type { Scale } from '../scale';
 import { TrainedRun } from '../trained-run';
@@ -38,7 +39,7 @@ async function follow(run: TrainedRun, context: ReproductionContext) {
   const { samples, dataImages, shown, steps = run.config.sampling.steps } = SIZES[scale];
   const data = await run.dataSpectrum(dataImages, signal);
   const { eta } = run.config.sampling;
-  const models: { name: string; predictions: z.infer<typeof evolution> }[] = [];
+  const wanted: Piece<z.infer<typeof evolution>>[] = [];
   for (const name of run.names) {
     const settings = { ...(await run.identity(name)), samples, dataImages, shown, steps, eta, seed };
     const compute = () =>
@@ -75,8 +76,10 @@ async function follow(run: TrainedRun, context: ReproductionContext) {
           tf.dispose([...kept.values()]);
         }
       });
-    models.push({ name, predictions: await pieces.get(name, settings, evolution, compute) });
+    wanted.push({ name, settings, compute });
   }
+  const found = await pieces.all(evolution, wanted);
+  const models = run.names.map((name, i) => ({ name, predictions: found[i] }));
   return {
     settings: { samples, dataImages, steps, eta, data: run.dataset.description },
     values: { models, data: toPlainSpectrum(data) },

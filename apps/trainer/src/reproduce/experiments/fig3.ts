@@ -58,18 +58,21 @@ async function run({ scale, seed, pieces }: ReproductionContext) {
       bandwidth: halfPowerFrequency(abar),
     };
   });
-  const checks: { t: number; abar: number; errors: z.infer<typeof checked>[] }[] = [];
-  for (const t of CHECKED_TIMES) {
-    const abar = alphasCumprod[t];
-    const errors: z.infer<typeof checked>[] = [];
-    for (let i = 0; i < seeds; i++) {
+  const wanted = CHECKED_TIMES.flatMap((t) =>
+    Array.from({ length: seeds }, (_, i) => {
+      const abar = alphasCumprod[t];
+      const key = foldIn(foldIn(randomKey(seed + i), 'fig3'), t);
       const settings = { seed: seed + i, abar, signals, length: LENGTH };
-      const compute = async () =>
-        linearDenoisers({ abar, signals, length: LENGTH, key: foldIn(foldIn(randomKey(seed + i), 'fig3'), t) });
-      errors.push(await pieces.get(`t${t}-seed${seed + i}`, settings, checked, compute));
-    }
-    checks.push({ t, abar, errors });
-  }
+      const compute = async () => linearDenoisers({ abar, signals, length: LENGTH, key });
+      return { name: `t${t}-seed${seed + i}`, settings, compute };
+    }),
+  );
+  const found = await pieces.all(checked, wanted);
+  const checks = CHECKED_TIMES.map((t, i) => ({
+    t,
+    abar: alphasCumprod[t],
+    errors: found.slice(i * seeds, (i + 1) * seeds),
+  }));
   const lines = (values: (curve: (typeof curves)[number]) => readonly number[]): FigureLine[] =>
     curves.map((curve) => ({
       label: `t = ${curve.t}`,

@@ -51,16 +51,18 @@ export const fig4: Reproduction = {
 async function run(context: ReproductionContext) {
   const { scale, seed } = context;
   const size = SIZES[scale];
-  const models: { hidden: number; runs: z.infer<typeof drawn>[] }[] = [];
-  for (const hidden of WIDTHS) {
-    const runs: z.infer<typeof drawn>[] = [];
-    for (let i = 0; i < size.seeds; i++) {
+  const wanted = WIDTHS.flatMap((hidden) =>
+    Array.from({ length: size.seeds }, (_, i) => {
       const name = `m${hidden}-seed${seed + i}`;
       const settings = { ...size, seeds: undefined, hidden, seed: seed + i, BATCH, LEARNING_RATE, LENGTH };
-      runs.push(await context.pieces.get(name, settings, drawn, () => trained(context, name, hidden, seed + i, size)));
-    }
-    models.push({ hidden, runs });
-  }
+      return { name, settings, compute: () => trained(context, name, hidden, seed + i, size) };
+    }),
+  );
+  const drawnRuns = await context.pieces.all(drawn, wanted);
+  const models = WIDTHS.map((hidden, i) => ({
+    hidden,
+    runs: drawnRuns.slice(i * size.seeds, (i + 1) * size.seeds),
+  }));
   const rows = models.map(({ hidden, runs }) => ({
     hidden,
     minority: confidenceInterval(runs.map(({ minority }) => minority)),

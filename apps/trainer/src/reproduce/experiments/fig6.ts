@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { demoConfig } from '../../demo/demo-config';
 import { formatMacs, formatParameters, formatRate } from '../../report/format';
 import { buildDenoiser } from '../../training/build-models';
+import type { Piece } from '../pieces';
 import type { Reproduction, ReproductionContext } from '../reproduction';
 import type { Scale } from '../scale';
 
@@ -39,8 +40,8 @@ function family(models: Size['models']): Readonly<Record<'ldm' | 'lite' | 'sd', 
 
 async function run({ scale, pieces, openProgress, signal }: ReproductionContext) {
   const { models, batchSize, runs } = SIZES[scale];
-  const rows: { name: string; parameters: number; macs: number; seconds: number[] }[] = [];
-  for (const [name, config] of Object.entries(family(models))) {
+  const timedModels = Object.entries(family(models));
+  const wanted = timedModels.map(([name, config]): Piece<z.infer<typeof timed>> => {
     const settings = { models, batchSize, runs, backend: tf.getBackend() };
     const compute = async () => {
       const unet = new UNet(config);
@@ -55,9 +56,15 @@ async function run({ scale, pieces, openProgress, signal }: ReproductionContext)
         unet.dispose();
       }
     };
-    const seconds = await pieces.get(`${name}-${tf.getBackend()}`, settings, timed, compute);
-    rows.push({ name, parameters: countParameters(config), macs: countMacs(config), seconds });
-  }
+    return { name: `${name}-${tf.getBackend()}`, settings, compute };
+  });
+  const found = await pieces.all(timed, wanted);
+  const rows = timedModels.map(([name, config], i) => ({
+    name,
+    parameters: countParameters(config),
+    macs: countMacs(config),
+    seconds: found[i],
+  }));
   const rate = (seconds: readonly number[]) => seconds.length / seconds.reduce((sum, value) => sum + value, 0);
   const [ldm] = rows;
   return {

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { Latents } from '../../data/latents';
 import { gateCurves } from '../../demo/evaluate';
 import { BANDS } from '../../report/line-style';
-import { UserError } from '../../user-error';
 import { lineFigure } from '../figures/line-figure';
+import { MissingModels } from '../missing-models';
+import type { Piece } from '../pieces';
 import type { Reproduction, ReproductionContext } from '../reproduction';
 import type { Scale } from '../scale';
 import { hasGates, TrainedRun } from '../trained-run';
@@ -41,6 +42,7 @@ async function observe(run: TrainedRun, { scale, seed, pieces }: ReproductionCon
   const size = SIZES[scale];
   const latents = await Latents.load(run.folder.latents);
   const images = Math.min(size.images, latents.length);
+  const wanted: Piece<Curves>[] = [];
   const models: { name: string; curves: Curves }[] = [];
   try {
     for (const name of run.names) {
@@ -53,13 +55,15 @@ async function observe(run: TrainedRun, { scale, seed, pieces }: ReproductionCon
           const key = foldIn(randomKey(seed), 'fig9');
           return gates.parse(await gateCurves(model.unet, model.scheduler, latents, key, { images, times }));
         });
-      const curves = await pieces.get(name, settings, gates, compute);
-      if (curves.length > 0) models.push({ name, curves });
+      wanted.push({ name, settings, compute });
+    }
+    for (const [i, curves] of (await pieces.all(gates, wanted)).entries()) {
+      if (curves.length > 0) models.push({ name: run.names[i], curves });
     }
   } finally {
     await latents.close();
   }
-  if (models.length === 0) throw new UserError('fig9: no finished model has wavelet gates');
+  if (models.length === 0) throw new MissingModels('fig9: no finished model has wavelet gates', 'sd demo');
   return {
     settings: { images, times: size.times, data: run.dataset.description },
     values: { models },

@@ -6,10 +6,11 @@ import { decodeLatents, encodeMean } from '../../data/latents';
 import { spectrumOf } from '../../demo/evaluate';
 import { sampleImages } from '../../sampling/sample-images';
 import { plainSpectrum, spectrumFigure, toPlainSpectrum } from '../figures/spectrum-lines';
+import type { Piece } from '../pieces';
 import type { Reproduction, ReproductionContext } from '../reproduction';
 import type { Scale } from '../scale';
 import { confidenceInterval, formatInterval, type Interval } from '../statistics';
-import { TrainedRun } from '../trained-run';
+import { comparedModels, TrainedRun } from '../trained-run';
 
 type Size = { readonly samples: number; readonly seeds: number; readonly dataImages: number; readonly steps?: number };
 
@@ -37,10 +38,10 @@ async function compare(run: TrainedRun, context: ReproductionContext) {
   const { samples, seeds, dataImages, steps = run.config.sampling.steps } = SIZES[scale];
   const data = await run.dataSpectrum(dataImages, signal);
   const { eta } = run.config.sampling;
-  const models: { name: string; runs: z.infer<typeof measured>[] }[] = [];
-  for (const name of run.names) {
+  const names = comparedModels(run.names);
+  const wanted: Piece<z.infer<typeof measured>>[] = [];
+  for (const name of names) {
     const identity = await run.identity(name);
-    const runs: z.infer<typeof measured>[] = [];
     for (let i = 0; i < seeds; i++) {
       const label = `sample ${name}, seed ${seed + i}`;
       const settings = { ...identity, samples, dataImages, steps, eta, seed: seed + i };
@@ -52,10 +53,11 @@ async function compare(run: TrainedRun, context: ReproductionContext) {
           images.dispose();
           return { ...(await frequencyErrors(statistics, data)), spectrum: toPlainSpectrum(statistics) };
         });
-      runs.push(await pieces.get(`${name}-seed${seed + i}`, settings, measured, compute));
+      wanted.push({ name: `${name}-seed${seed + i}`, settings, compute });
     }
-    models.push({ name, runs });
   }
+  const found = await pieces.all(measured, wanted);
+  const models = names.map((name, i) => ({ name, runs: found.slice(i * seeds, (i + 1) * seeds) }));
   const firstStage = await reconstructionErrors(run, samples, data);
   const rows = models.map(({ name, runs }) => ({
     name,
@@ -96,7 +98,8 @@ type Row = { readonly name: string; readonly low: Interval; readonly high: Inter
 
 /** Says which of two students is closer to the data, and whether the intervals part. */
 function ranking(band: 'low' | 'high', rows: readonly Row[]): string[] {
-  const [lite, sd] = ['lite', 'sd'].map((name) => rows.find((row) => row.name === name)?.[band]);
+  const of = (...names: string[]) => rows.find(({ name }) => names.includes(name))?.[band];
+  const [lite, sd] = [of('lite'), of('sd', 'full')];
   if (!lite || !sd) return [];
   const apart = sd.high < lite.low || lite.high < sd.low;
   const closer = sd.mean < lite.mean ? 'SD' : 'Lite';

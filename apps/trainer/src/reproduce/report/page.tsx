@@ -1,9 +1,11 @@
 /** @jsxImportSource preact */
+import { Fragment } from 'preact';
 import { MISSING } from '../../report/format';
 import { POLICY } from '../../report/page';
 import { Section } from '../../report/parts/section';
 import { styles } from '../../report/styles/index';
 import type { ReproductionResult, ResultTable } from '../reproduction-result';
+import type { NotRun } from './not-run';
 import { seriousness, timeSpent } from './words';
 
 export type ShownResult = {
@@ -24,7 +26,13 @@ const STYLES = `
 `;
 
 /** All results, each beside what the paper says. */
-export function ReproductionPage({ results }: { readonly results: readonly ShownResult[] }) {
+export function ReproductionPage({
+  results,
+  notRun,
+}: {
+  readonly results: readonly ShownResult[];
+  readonly notRun: readonly NotRun[];
+}) {
   const id = ({ name, scale }: ReproductionResult) => `${name}-${scale}`;
   return (
     <html lang="en">
@@ -57,6 +65,11 @@ export function ReproductionPage({ results }: { readonly results: readonly Shown
                   </a>
                 </li>
               ))}
+              {notRun.length > 0 ? (
+                <li>
+                  <a href="#not-run">not run</a>
+                </li>
+              ) : null}
             </ul>
           </nav>
         </header>
@@ -69,6 +82,20 @@ export function ReproductionPage({ results }: { readonly results: readonly Shown
           {results.map((shown) => (
             <Result key={id(shown.result)} id={id(shown.result)} {...shown} />
           ))}
+          {notRun.length > 0 ? (
+            <Section id="not-run" title="Not run" lead="What was asked for and lacks its models.">
+              <dl class="words">
+                {notRun.map(({ name, title, reason }) => (
+                  <Fragment key={name}>
+                    <dt>{name}</dt>
+                    <dd>
+                      {title}. {reason}
+                    </dd>
+                  </Fragment>
+                ))}
+              </dl>
+            </Section>
+          ) : null}
         </main>
       </body>
     </html>

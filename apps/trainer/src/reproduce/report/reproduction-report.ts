@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { h } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { writeAtomically } from '../../files/atomic-file';
+import type { NotRun } from './not-run';
 import { ReproductionPage, type ShownResult } from './page';
 import { resultsIn } from './results-in';
 
 /** Writes `report.html` of all results in a folder: one page that asks no server for anything. @throws {UserError} */
-export async function writeReproductionReport(out: string): Promise<void> {
+export async function writeReproductionReport(out: string, notRun: readonly NotRun[] = []): Promise<void> {
   const shown: ShownResult[] = [];
   for (const { folder, result } of await resultsIn(out)) {
     const pictures = new Map<string, string>();
@@ -17,10 +18,10 @@ export async function writeReproductionReport(out: string): Promise<void> {
     }
     shown.push({ result, pictures });
   }
-  await writeAtomically(join(out, 'report.html'), renderReproductionReport(shown));
+  await writeAtomically(join(out, 'report.html'), renderReproductionReport(shown, notRun));
 }
 
 /** The page's text. */
-export function renderReproductionReport(results: readonly ShownResult[]): string {
-  return `<!doctype html>\n${renderToString(h(ReproductionPage, { results }))}\n`;
+export function renderReproductionReport(results: readonly ShownResult[], notRun: readonly NotRun[] = []): string {
+  return `<!doctype html>\n${renderToString(h(ReproductionPage, { results, notRun }))}\n`;
 }

@@ -1,4 +1,4 @@
-import { ABLATION_FID } from '../published';
+import { ABLATION_FID } from '../../published';
 
 /** A student of the ablation: what is wavelet-gated, and what it learns from the teacher. */
 export type AblationVariant = {
@@ -41,9 +41,30 @@ export const OPEN_VARIANTS: readonly AblationVariant[] = [
   { name: 'fuse-sum', label: 'SD, bands fused by a sum', wavelet: { ...GATED, fuse: 'sum' }, distillation: {} },
   { name: 'gate-band', label: 'SD, one gate a band', wavelet: { ...GATED, gate: 'band' }, distillation: {} },
   {
-    name: 'output-only',
-    label: 'SD, output distilled alone',
+    name: 'fft-backward',
+    label: 'SD, DFT not normalized',
     wavelet: GATED,
-    distillation: { features: 'output' },
+    distillation: { spectrum: { norm: 'backward' } },
   },
+  {
+    name: 'weight-raw',
+    label: 'SD, weights not of mean 1',
+    wavelet: GATED,
+    distillation: { spectrum: { normalize: false } },
+  },
+  { name: 'output-only', label: 'SD, output alone', wavelet: GATED, distillation: { features: 'output' } },
+  { name: 'finest', label: 'SD, output and finest level', wavelet: GATED, distillation: { features: [0] } },
+  { name: 'coarser', label: 'SD, output and next level', wavelet: GATED, distillation: { features: [1] } },
 ];
+
+/** All students, the six rows first. */
+export const VARIANTS: readonly AblationVariant[] = [...ABLATION_ROWS, ...OPEN_VARIANTS];
+
+/** What one part of the method changes: the second student less the first. */
+export const EFFECTS = [
+  { label: 'WG, without a teacher', from: 'lite', to: 'wg' },
+  { label: 'WG, with the teacher', from: 'no-wg', to: 'full' },
+  { label: 'L_spatial', from: 'no-spatial', to: 'full' },
+  { label: 'L_freq', from: 'no-freq', to: 'full' },
+  { label: 'all of it', from: 'lite', to: 'full' },
+] as const;

@@ -1,0 +1,210 @@
+import { existsSync } from 'node:fs';
+import { mkdir, symlink } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { foldIn, randomKey } from '@sd/core';
+import { frechetDistance } from '@sd/metrics';
+import { schedulerFromConfig } from '@sd/schedulers';
+import { frequencyErrors } from '@sd/spectral-loss';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { RunFolder } from '../../../config/run-folder';
+import type { ProjectConfig } from '../../../config/schema';
+import { generatedImages } from '../../../evaluation/generated-images';
+import { gatherStatistics } from '../../../evaluation/set-statistics';
+import { writeAtomically } from '../../../files/atomic-file';
+import { withSafetensors } from '../../../files/tensor-file';
+import { loadDiffusionModel } from '../../../files/weights-file';
+import { modelWeights, openFirstStage, runModel } from '../../../training/run-stages';
+import { type Piece, Pieces } from '../../pieces';
+import type { ReproductionContext } from '../../reproduction';
+import type { AblationData } from './ablation-data';
+import type { AblationSetting } from './ablation-setting';
+
+/** Of the samples of a model. */
+export const measured = z.object({
+  frechet: z.number(),
+  high: z.number(),
+  low: z.number(),
+  /** Of training up to here. */
+  seconds: z.number(),
+});
+export type Measured = z.infer<typeof measured>;
+
+/** A training that is finished. */
+export const trained = z.object({ steps: z.number() });
+
+/** Models of a seed, all of which see the same examples, times and noise. */
+export class AblationSeed {
+  readonly #config: ProjectConfig;
+  readonly #folder: RunFolder;
+  readonly #measurements: Pieces;
+  readonly #finished: Pieces;
+
+  constructor(
+    private readonly context: ReproductionContext,
+    private readonly setting: AblationSetting,
+    private readonly data: AblationData,
+    readonly seed: number,
+  ) {
+    const { folder, project } = setting;
+    this.#folder = new RunFolder(join(folder, 'models', `seed-${seed}`));
+    this.#config = {
+      ...project,
+      out: this.#folder.root,
+      seed,
+      models: { ...project.models, teacher: this.#teacher() },
+    };
+    const measurements = join(context.folder, 'pieces', 'measured');
+    this.#measurements = new Pieces(measurements, context.signal);
+    this.#finished = new Pieces(measurements, context.signal, 'none');
+  }
+
+  /** The teacher's weights are not of a seed. */
+  #teacher() {
+    const { folder, project, trainsTeacher } = this.setting;
+    const { teacher } = project.models;
+    return trainsTeacher ? { ...teacher, weights: new RunFolder(folder).stage('teacher').weights } : teacher;
+  }
+
+  /** Training and measuring a student. */
+  training(name: string): Piece<z.infer<typeof trained>> {
+    const { milestones } = this.setting;
+    const { distillation } = this.#config.models[name];
+    const teacher = modelWeights({ config: this.#config, folder: this.#folder }, 'teacher');
+    return {
+      name: `${name}-seed${this.seed}`,
+      settings: milestones.map((at) => this.#settings(name, at)),
+      ready: () => distillation === undefined || existsSync(teacher),
+      compute: async () => {
+        await this.#writeProject();
+        for (const at of milestones) await this.#measurements.all(measured, [this.#measurement(name, at)]);
+        return { steps: milestones[milestones.length - 1] };
+      },
+    };
+  }
+
+  /** What has been measured of a student, by steps. */
+  async measurements(name: string): Promise<Map<number, Measured>> {
+    const wanted = this.setting.milestones.map((at) => [at, this.#measurement(name, at)] as const);
+    const found = await this.#finished.some(
+      measured,
+      wanted.map(([, piece]) => piece),
+    );
+    return new Map(
+      wanted.flatMap(([at, piece]): [number, Measured][] => {
+        const value = found.get(piece.name);
+        return value ? [[at, value]] : [];
+      }),
+    );
+  }
+
+  #measurement(name: string, at: number): Piece<Measured> {
+    return {
+      name: `${name}-seed${this.seed}-at-${at}`,
+      settings: this.#settings(name, at),
+      compute: async () => {
+        const stage = this.#folder.stage(name);
+        const { openProgress, signal, report } = this.context;
+        // A checkpoint from beyond is of another run: nothing leads back from it.
+        const resume = (await checkpointStep(stage.checkpoint)) <= at;
+        const { interrupted, seconds } = await runModel(
+          {
+            config: this.#config,
+            folder: this.#folder,
+            resume,
+            until: at,
+            precision: 'float32',
+            openProgress,
+            signal,
+            report,
+          },
+          name,
+          this.data.values,
+        );
+        if (interrupted) throw signal.reason;
+        return { ...(await measureModel(this.context, this.setting, this.data, stage.weights, this.seed)), seconds };
+      },
+    };
+  }
+
+  /** Paths and how often a checkpoint is written are not among what a result depends on. */
+  #settings(name: string, at: number) {
+    const { size, trainsTeacher, project } = this.setting;
+    const { checkpointEvery: _, ...model } = this.#config.models[name];
+    const { weights: __, checkpointEvery: ___, ...teacher } = project.models.teacher;
+    const { samples, samplingSteps, references } = size;
+    const { latents, firstStage } = this.data;
+    return {
+      model,
+      at,
+      seed: this.seed,
+      ...(model.distillation ? { teacher: trainsTeacher ? teacher : 'shipped' } : {}),
+      data: { latents, firstStage },
+      samples,
+      samplingSteps,
+      references,
+    };
+  }
+
+  /** For figures of these models: `--models` names the folder. */
+  async #writeProject(): Promise<void> {
+    const { root, latents } = this.#folder;
+    const own = (path: string) => relative(root, path);
+    const { firstStage, models } = this.#config;
+    const { weights } = firstStage;
+    const { teacher } = models;
+    await mkdir(root, { recursive: true });
+    const project = {
+      ...this.#config,
+      out: '.',
+      firstStage: { ...firstStage, ...(weights === undefined ? {} : { weights: own(weights) }) },
+      models: { ...models, teacher: { ...teacher, ...(teacher.weights ? { weights: own(teacher.weights) } : {}) } },
+    };
+    await writeAtomically(join(root, 'project.yaml'), stringify(project));
+    const shared = relative(dirname(latents), new RunFolder(this.setting.folder).latents);
+    await symlink(shared, latents).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+}
+
+/** Samples of a finished model against the data. */
+export async function measureModel(
+  { openProgress, signal }: ReproductionContext,
+  { size, project, folder }: AblationSetting,
+  { pixels, reference, extractor }: AblationData,
+  weights: string,
+  seed: number,
+): Promise<Omit<Measured, 'seconds'>> {
+  const { samples: count, samplingSteps: steps, evaluationBatch: batchSize } = size;
+  const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+  const progress = openProgress('measure samples', count, 'image');
+  try {
+    const autoencoder = await openFirstStage({ config: project, folder: new RunFolder(folder) });
+    try {
+      const scheduler = schedulerFromConfig(metadata.scheduler);
+      const pipeline = { unet, scheduler, autoencoder, scaleFactor: metadata.scaleFactor };
+      const key = foldIn(randomKey(seed), 'table5');
+      const drawing = { description: `${count} samples`, count, steps, eta: 0, key, signal };
+      const own = await gatherStatistics(generatedImages(pipeline, pixels, drawing), extractor, {
+        batchSize: Math.min(batchSize, count),
+        keptRows: 1,
+        onProgress: (done) => progress.update(done),
+        signal,
+      });
+      const errors = await frequencyErrors(own.spectrum, reference.spectrum);
+      return { frechet: frechetDistance(own.features, reference.features), ...errors };
+    } finally {
+      autoencoder.dispose();
+    }
+  } finally {
+    progress.stop();
+    denoiser.dispose();
+  }
+}
+
+/** Steps that a checkpoint has behind it; more than any where there is none. */
+async function checkpointStep(path: string): Promise<number> {
+  if (!existsSync(path)) return Number.POSITIVE_INFINITY;
+  return withSafetensors(path, async ({ metadata }) => Number(metadata.step));
+}
