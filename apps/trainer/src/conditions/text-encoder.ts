@@ -7,6 +7,7 @@ import { type ClipTextModel, type ClipTokenizer, openClipText, openClipTokenizer
 import { SpectralDiffusionError } from '@sd/core';
 import type { Tensor3D } from '@tensorflow/tfjs-core';
 import { UserError } from '../user-error';
+import { isTextEncoderFile, TEXT_ENCODER_FOLDERS } from './text-encoder-files';
 
 /** CLIP's text model with its tokenizer, frozen: a text becomes its tokens' states, `[tokens, width]`. */
 export class TextEncoder {
@@ -81,15 +82,12 @@ function rangeSource(handle: FileHandle, size: number): RangeSource {
   };
 }
 
-/** Files that make a text encoder, in a folder of its own or in a pipeline's. */
-const FILES = /^(config|tokenizer|tokenizer_config|special_tokens_map|vocab)\.json$|^merges\.txt$|\.safetensors$/;
-
 /** SHA-256 of the files of a text encoder. */
 export async function textEncoderIdentity(folder: string): Promise<string> {
   const hash = createHash('sha256');
-  for (const part of ['text_encoder', 'tokenizer', '']) {
+  for (const part of TEXT_ENCODER_FOLDERS) {
     const names = await readdir(join(folder, part)).catch(() => []);
-    for (const name of names.sort().filter((file) => FILES.test(file))) {
+    for (const name of names.sort().filter(isTextEncoderFile)) {
       hash.update(`${part}/${name}\n`);
       for await (const chunk of createReadStream(join(folder, part, name))) hash.update(chunk as Buffer);
     }
