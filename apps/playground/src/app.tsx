@@ -11,7 +11,7 @@ import { ToyPanel } from './panels/toy/toy-panel';
 import { WaveletsPanel } from './panels/wavelets/wavelets-panel';
 import { WienerPanel } from './panels/wiener/wiener-panel';
 import type { BackendChoice, BackendState, WorkerEvent } from './protocol';
-import { formatHash, parseHash } from './settings/hash';
+import { formatHash, type Hash, parseHash } from './settings/hash';
 
 export type PanelProps = {
   readonly client: Client;
@@ -91,8 +91,10 @@ export function App() {
   const [backend, setBackend] = useState<BackendState>();
   const [problem, setProblem] = useState<string>();
   const [generation, setGeneration] = useState(0);
-  const [hash, setHash] = useState(() => parseHash(location.hash));
+  const [{ panel, links }, setShown] = useState(() => shownBy(parseHash(location.hash), {}));
   const main = useRef<HTMLElement>(null);
+  /** Of each panel the address that shows it as it is. */
+  const settings = useRef<Record<string, string>>({});
 
   const client = useMemo(
     () =>
@@ -121,19 +123,23 @@ export function App() {
   }, [client]);
 
   useEffect(() => {
-    const follow = () => setHash(parseHash(location.hash));
+    const follow = () => {
+      const hash = parseHash(location.hash);
+      // Back to what a panel shows already is no new link.
+      const isNew = location.hash !== settings.current[hash.panel];
+      setShown((before) => (isNew ? shownBy(hash, before.links) : { ...before, panel: hash.panel }));
+    };
     addEventListener('hashchange', follow);
     return () => removeEventListener('hashchange', follow);
   }, []);
 
-  const current = PANELS.find(({ id }) => id === hash.panel) ?? PANELS[0];
+  const current = PANELS.find(({ id }) => id === panel) ?? PANELS[0];
   const [visited, setVisited] = useState<readonly string[]>([current.id]);
   if (!visited.includes(current.id)) setVisited([...visited, current.id]);
   useEffect(() => {
     document.title = `${current.title} · Slim diffusion playground`;
   }, [current]);
 
-  const settings = useRef<Record<string, string>>({});
   const remember = useCallback((id: string, values: Parameters<PanelProps['onSettings']>[0]) => {
     settings.current[id] = formatHash(id, values);
     if ((parseHash(location.hash).panel || PANELS[0].id) === id) {
@@ -162,7 +168,7 @@ export function App() {
                   onClick={(event) => {
                     event.preventDefault();
                     history.pushState(null, '', settings.current[id] ?? `#${id}`);
-                    setHash((before) => ({ ...before, panel: id }));
+                    setShown((before) => ({ ...before, panel: id }));
                   }}
                 >
                   {title}
@@ -187,7 +193,7 @@ export function App() {
               ready={backend !== undefined}
               generation={generation}
               active={id === current.id}
-              values={hash.panel === id || (hash.panel === '' && id === PANELS[0].id) ? hash.values : NO_VALUES}
+              values={links[id] ?? NO_VALUES}
               onSettings={(values) => remember(id, values)}
             />
           </section>
@@ -204,6 +210,14 @@ export function App() {
 }
 
 const NO_VALUES = {};
+
+type Values = Readonly<Record<string, string>>;
+
+/** The panel of a link that is followed, and of every panel the settings of the last link to it. */
+function shownBy({ panel, values }: Hash, links: Readonly<Record<string, Values>>) {
+  const id = panel || PANELS[0].id;
+  return { panel: id, links: { ...links, [id]: values } };
+}
 
 function Logo() {
   return (

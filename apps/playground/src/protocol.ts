@@ -62,7 +62,11 @@ export type ModelInfo = {
   readonly trainTimesteps: number;
   /** Number of classes that it can be asked for, 0 where it takes none. */
   readonly classes: number;
-  /** Can it be guided? Only where there is a class that means none. */
+  /** Names of the classes, empty where they are not known. */
+  readonly classNames: readonly string[];
+  /** Does it take a prompt? */
+  readonly prompts: boolean;
+  /** Can it be guided? Only where there is a class that means none, or the empty text. */
   readonly guidance: boolean;
   /** What its file said or what was assumed, in sentences. */
   readonly notes: readonly string[];

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { type DroppedFile, filesOfDrop } from './dropped-file';
 
-/** Takes files that are dropped anywhere on the page while `active`. */
-export function useDroppedFiles(active: boolean, onFiles: (files: readonly [File, ...File[]]) => void): void {
+/** Takes files and folders that are dropped anywhere on the page while `active`; reading the folders takes a while. */
+export function useDroppedFiles(active: boolean, onFiles: (files: Promise<readonly DroppedFile[]>) => void): void {
   const latest = useRef(onFiles);
   latest.current = onFiles;
   useEffect(() => {
@@ -9,8 +10,7 @@ export function useDroppedFiles(active: boolean, onFiles: (files: readonly [File
     const allow = (event: DragEvent) => event.preventDefault(); // else the browser opens the file in place of the page
     const take = (event: DragEvent) => {
       event.preventDefault();
-      const [first, ...others] = event.dataTransfer?.files ?? [];
-      if (first !== undefined) latest.current([first, ...others]);
+      if (event.dataTransfer?.types.includes('Files')) latest.current(filesOfDrop(event.dataTransfer));
     };
     addEventListener('dragover', allow);
     addEventListener('drop', take);

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { useBackend } from '@sd/backend';
 import { randomKey } from '@sd/core';
 import { expectTensors } from '@sd/testing';
@@ -12,11 +10,11 @@ import { samplerScheduler } from '../../../trainer/src/sampling/samplers';
 import { settingsOfPng } from '../worker/png';
 import { sheetOf } from '../worker/sheet';
 import { type BuiltPage, builtPage } from './built-page';
-import { longTasks, pixelsOf, type Visit, visit } from './visit';
+import { testOwnModels } from './own-models';
+import { appFile, DONE, longTasks, pixelsOf, savedPng, type Visit, visit } from './visit';
 
 const launched = await launchBrowser();
 const title = launched.browser ? 'the built page in Chromium' : `skipped: ${launched.reason}`;
-const DONE = '.facts';
 
 describe.skipIf(launched.browser === null)(title, () => {
   let built: BuiltPage;
@@ -80,14 +78,7 @@ describe.skipIf(launched.browser === null)(title, () => {
     const after = await pixelsOf(page, 'canvas.sheet');
     expect(after).not.toEqual(before);
 
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'Save PNG' }).click(),
-    ]);
-    const stream = await download.createReadStream();
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(chunk as Buffer);
-    expect(settingsOfPng(Buffer.concat(chunks))).toMatchObject({ model: 'sd', seed: 8, steps: 10, batch: 4 });
+    expect(settingsOfPng(await savedPng(page))).toMatchObject({ model: 'sd', seed: 8, steps: 10, batch: 4 });
 
     const link = await page.evaluate(() => location.search + location.hash);
     const again = await visited(link);
@@ -212,32 +203,7 @@ describe.skipIf(launched.browser === null)(title, () => {
     await screenshot('first-stage');
   });
 
-  test("a model of one's own is taken, hostile files are refused, and the page goes on", async () => {
-    const { page, external } = await visited('?backend=wasm#sample?steps=3&batch=1');
-    await page.waitForSelector(DONE);
-    await page.getByText('A model of your own').click();
-    const input = page.getByLabel('Choose all its files at once, or drop them here');
-    const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
-    const lite = readFileSync(path('playground/models/lite.safetensors'));
-
-    const header = Buffer.from(lite);
-    header.writeBigUInt64LE(2n ** 62n);
-    await input.setInputFiles(file('long.safetensors', header));
-    await page.getByText(/long\.safetensors: openSafetensors: header length must be/).waitFor();
-    await input.setInputFiles(file('cut.safetensors', lite.subarray(0, lite.length / 2)));
-    await page.getByText(/cut\.safetensors: openSafetensors: tensor .* must be within/).waitFor();
-    await input.setInputFiles(file('pickle.ckpt', Buffer.from("\x80\x02cos\nsystem\n(S'true'\ntR.", 'latin1')));
-    await page.getByText(/pickle\.ckpt: openTorch:/).waitFor();
-    await input.setInputFiles(file('plain.png', Buffer.from('no')));
-    await page.getByText(/not a PNG that can be read/).waitFor();
-
-    await input.setInputFiles(file('mine.safetensors', lite));
-    await page.waitForFunction(() => location.hash.includes('model=own'));
-    await page.waitForSelector(DONE);
-    expect(await page.getByText('Its latents are decoded by the bundled first stage.').count()).toBe(1);
-    expect(await page.locator(DONE).textContent()).toContain('178 k parameters');
-    expect(external).toEqual([]);
-  });
+  testOwnModels(visited);
 
   test('WebGPU draws the same, and a lost device is replaced', async (context) => {
     const settings = '#sample?model=sd&seed=7&steps=2&batch=1';
@@ -323,16 +289,11 @@ async function seriousFindings(page: Visit['page']): Promise<string[]> {
   });
 }
 
-/** Of a file of the apps. */
-function path(file: string): string {
-  return fileURLToPath(new URL(`../../../${file}`, import.meta.url));
-}
-
 /** What `sd sample --model sd --seed` draws on Node, in the page's grid. */
 async function pixelsOnNode(seed: number, steps: number, count: number): Promise<number[]> {
   await useBackend('wasm');
-  const { unet, metadata } = await loadDiffusionModel(path('playground/models/sd.safetensors'));
-  const autoencoder = await loadFirstStage(path('trainer/pretrained/first-stage.safetensors'));
+  const { unet, metadata } = await loadDiffusionModel(appFile('playground/models/sd.safetensors'));
+  const autoencoder = await loadFirstStage(appFile('trainer/pretrained/first-stage.safetensors'));
   const scheduler = samplerScheduler(metadata.scheduler, { sampler: 'ddim' });
   const images = await expectTensors(1, () =>
     sampleImages(

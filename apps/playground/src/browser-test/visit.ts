@@ -5,6 +5,9 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 /** Kept by CI; git ignores it. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../../out/playground', import.meta.url));
 
+/** What is there when the images of Sample, or the numbers of First stage, are. */
+export const DONE = '.facts';
+
 /** SwiftShader on a busy machine is slow. */
 const PATIENCE_MS = 180_000;
 
@@ -80,4 +83,30 @@ export function pixelsOf(page: Page, selector: string): Promise<number[]> {
       const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
       return Array.from(data);
     });
+}
+
+/** Drops a file or a folder of this machine on the middle of the page. */
+export async function dropPath(page: Page, path: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await session.send('Input.dispatchDragEvent', { type, x: 400, y: 300, data });
+  }
+  await session.detach();
+}
+
+/** The file that Save PNG saves. */
+export async function savedPng(page: Page): Promise<Buffer> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Save PNG' }).click(),
+  ]);
+  const chunks: Buffer[] = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Path of a file of the apps. */
+export function appFile(file: string): string {
+  return fileURLToPath(new URL(`../../../${file}`, import.meta.url));
 }

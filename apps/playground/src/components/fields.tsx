@@ -31,6 +31,38 @@ export function SelectField({
   );
 }
 
+/** A text of some lines; Enter asks for what the form does, as in a field of one line. */
+export function TextField({
+  label,
+  hint,
+  value,
+  rows = 2,
+  onChange,
+  disabled = false,
+}: Common & { readonly value: string; readonly rows?: number; readonly onChange: (value: string) => void }) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        value={value}
+        rows={rows}
+        disabled={disabled}
+        onChange={(event) => onChange(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          event.currentTarget.blur(); // the text is taken before the form is sent
+          const { form } = event.currentTarget;
+          queueMicrotask(() => form?.requestSubmit());
+        }}
+      />
+      {hint !== undefined && <p class="hint">{hint}</p>}
+    </div>
+  );
+}
+
 /** A number that is typed; what is out of range is taken back to it. */
 export function NumberField({
   label,

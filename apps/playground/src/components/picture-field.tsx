@@ -12,7 +12,10 @@ export function PictureField({
   onFile: (file: File | null) => void;
 }) {
   const id = useId();
-  useDroppedFiles(active, ([dropped]) => onFile(dropped));
+  useDroppedFiles(active, async (dropped) => {
+    const [first] = await dropped.catch(() => []);
+    if (first !== undefined) onFile(first.file);
+  });
   return (
     <div class="drop">
       <label for={id}>Photograph: choose it, or drop it here</label>

@@ -12,6 +12,13 @@ export function formatHash(panel: string, values: Readonly<Record<string, string
   return query === '' ? `#${panel}` : `#${panel}?${query}`;
 }
 
+/** What settings may be: numbers within ranges, integers but for `fractions`; texts of some choices. */
+export type ReadOptions = {
+  readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
+  readonly choices?: Readonly<Record<string, readonly string[]>>;
+  readonly fractions?: readonly string[];
+};
+
 /**
  * Settings as a link says them: of each default's type, numbers within their ranges and integers where the default is
  * one. What is missing or makes no sense is the default.
@@ -19,15 +26,7 @@ export function formatHash(panel: string, values: Readonly<Record<string, string
 export function readSettings<S extends Record<string, string | number | boolean>>(
   values: Readonly<Record<string, string>>,
   defaults: S,
-  {
-    ranges = {},
-    choices = {},
-    fractions = [],
-  }: {
-    readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
-    readonly choices?: Readonly<Record<string, readonly string[]>>;
-    readonly fractions?: readonly string[];
-  } = {},
+  { ranges = {}, choices = {}, fractions = [] }: ReadOptions = {},
 ): S {
   const read = Object.entries(defaults).map(([name, fallback]) => {
     const text = Object.hasOwn(values, name) ? values[name] : undefined;

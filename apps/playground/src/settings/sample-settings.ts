@@ -11,6 +11,9 @@ export type SampleSettings = {
   readonly guidance: number;
   /** Index of the class, for models that take one. */
   readonly label: number;
+  /** For models that take one; and what the images are led away from. */
+  readonly prompt: string;
+  readonly negative: string;
   readonly seed: number;
   readonly batch: number;
 };
@@ -23,6 +26,8 @@ export const SAMPLE_DEFAULTS: SampleSettings = {
   eta: 0,
   guidance: 3,
   label: 0,
+  prompt: '',
+  negative: '',
   seed: 0,
   batch: 4,
 };

@@ -3,18 +3,18 @@ import { countMacs } from '@sd/unet';
 import type { ModelId, ModelInfo, SamplerInfo } from '../protocol';
 import { SAMPLER_NAMES, SIGMA_FIELDS, type SigmaSpacing, samplerScheduler, takesEta } from '../trainer';
 import { UserError } from '../user-error';
-import { factorOf, type Pipeline } from './pipeline';
+import { classCount, factorOf, type Pipeline } from './pipeline';
 
 /** What the page needs to know of a model to offer it. */
 export function describe(id: ModelId, pipeline: Pipeline): ModelInfo {
   const { unet, scheduler, firstStage, condition, label, notes } = pipeline;
-  const { imageSize, inChannels, resample, contextLength } = unet.config;
+  const { imageSize, inChannels, resample } = unet.config;
   const samplers = SAMPLER_NAMES.flatMap((name) => samplerInfo(scheduler.config, name));
   return {
     id,
     label,
     parameters: unet.parameterCount,
-    macs: countMacs(unet.config, { contextLength }),
+    macs: countMacs(unet.config, contextOf(pipeline)),
     pixels: imageSize * factorOf(firstStage),
     latent: [imageSize, imageSize, inChannels],
     predictionType: scheduler.predictionType,
@@ -22,10 +22,17 @@ export function describe(id: ModelId, pipeline: Pipeline): ModelInfo {
     samplers,
     ownSampler: ownSampler(scheduler.config, scheduler.className, samplers),
     trainTimesteps: scheduler.alphasCumprod.length,
-    classes: condition.kind === 'labels' ? condition.count : condition.kind === 'classes' ? condition.embedder.none : 0,
-    guidance: condition.kind === 'classes' || (condition.kind === 'labels' && condition.none !== null),
+    classes: classCount(condition),
+    classNames: 'names' in condition ? condition.names : [],
+    prompts: condition.kind === 'text',
+    guidance: condition.kind === 'labels' ? condition.none !== null : condition.kind !== 'none',
     notes,
   };
+}
+
+function contextOf({ condition }: Pipeline): { contextLength?: number } {
+  if (condition.kind === 'text') return { contextLength: condition.encoder.tokenizer.maxLength };
+  return condition.kind === 'classes' ? { contextLength: 1 } : {};
 }
 
 function samplerInfo(own: Readonly<Record<string, unknown>>, name: string): SamplerInfo[] {

@@ -5,6 +5,7 @@ import {
   autoencoderConfigFromLdm,
   type LdmAutoencoderParams,
 } from '@sd/autoencoder';
+import { type ClipTextConfig, clipTextConfigFromHuggingFace } from '@sd/clip';
 import { type UNetConfig, unetConfigFromDiffusers, unetConfigFromLdm } from '@sd/unet';
 import { UserError } from '../user-error';
 import { explained } from './own-files';
@@ -13,6 +14,7 @@ import { explained } from './own-files';
 export type DroppedConfigs = {
   unet?: UNetConfig;
   firstStage?: AutoencoderConfig | AutoencoderTinyConfig;
+  text?: ClipTextConfig;
   /** A diffusers scheduler_config.json object. */
   scheduler?: Readonly<Record<string, unknown>>;
   scaleFactor?: number;
@@ -22,24 +24,25 @@ type Fields = { readonly [name: string]: unknown };
 
 const MAX_BYTES = 1_000_000;
 
+/** Of a tokenizer, and of what lists parts: JSON too, but no configurations. */
+const OTHERS =
+  /^(vocab|tokenizer|tokenizer_config|special_tokens_map|added_tokens|model_index)\.json$|\.index(\.\w+)?\.json$/i;
+
+/** @param name without its folder. */
 export function isConfig(name: string): boolean {
-  return /\.(json|ya?ml)$/i.test(name);
+  return /\.(json|ya?ml)$/i.test(name) && !OTHERS.test(name);
 }
 
-/** Reads diffusers' JSON files and LDM's yaml. @throws {UserError} on files that cannot be understood. */
-export async function readConfigs(files: readonly File[]): Promise<DroppedConfigs> {
-  const configs: DroppedConfigs = {};
-  for (const file of files) {
-    if (file.size > MAX_BYTES) throw new UserError(`${file.name}: ${file.size} bytes are too many for a configuration`);
-    const text = await file.text();
-    const isJson = /\.json$/i.test(file.name);
-    const value = isJson ? explained(file.name, () => JSON.parse(text) as unknown) : await parseYaml(file.name, text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new UserError(`${file.name}: not a configuration, which is an object`);
-    }
-    explained(file.name, () => (isJson ? takeDiffusers(configs, value as Fields) : takeLdm(configs, value as Fields)));
+/** Reads one of diffusers' JSON files, or LDM's yaml. @throws {UserError} on a file that cannot be understood. */
+export async function takeConfig(configs: DroppedConfigs, path: string, file: File): Promise<void> {
+  if (file.size > MAX_BYTES) throw new UserError(`${path}: ${file.size} bytes are too many for a configuration`);
+  const text = await file.text();
+  const isJson = /\.json$/i.test(path);
+  const value = isJson ? explained(path, () => JSON.parse(text) as unknown) : await parseYaml(path, text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(`${path}: not a configuration, which is an object`);
   }
-  return configs;
+  explained(path, () => (isJson ? takeJson(configs, value as Fields) : takeLdm(configs, value as Fields)));
 }
 
 async function parseYaml(name: string, text: string): Promise<unknown> {
@@ -51,13 +54,16 @@ async function parseYaml(name: string, text: string): Promise<unknown> {
   }
 }
 
-/** By the class that a file of diffusers names; of others, such as a tokenizer's, nothing is taken. */
-function takeDiffusers(configs: DroppedConfigs, json: Fields): void {
+/** By the class that a file of diffusers names, or the kind of model of transformers; of others nothing is taken. */
+function takeJson(configs: DroppedConfigs, json: Fields): void {
   const className = typeof json._class_name === 'string' ? json._class_name : '';
   if (className.startsWith('UNet')) configs.unet = unetConfigFromDiffusers(json);
   else if (/^(AutoencoderKL|VQModel|AutoencoderTiny)$/.test(className)) {
     configs.firstStage = autoencoderConfigFromDiffusers(json);
   } else if (className.endsWith('Scheduler')) configs.scheduler = json;
+  else if (json.model_type === 'clip_text_model' || (json.model_type === 'clip' && 'text_config' in json)) {
+    configs.text = clipTextConfigFromHuggingFace(json);
+  }
 }
 
 function takeLdm(configs: DroppedConfigs, yaml: Fields): void {

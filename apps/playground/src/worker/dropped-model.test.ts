@@ -28,6 +28,8 @@ const UNET: UNetConfig = {
 const SCHEDULER = { _class_name: 'DDIMScheduler', prediction_type: 'v_prediction', clip_sample: false };
 const ROOMY: DeviceLimits = { tensor: { name: 'maxBufferSize', bytes: 1e9 }, total: null };
 
+const CHOICE = { label: 0, prompt: '', negative: '', guidance: 2 };
+
 const noBundled = (): Promise<FirstStage> => Promise.resolve(stage(createAutoencoder(STAGE).initialize(randomKey(1))));
 const stage = (network: FirstStage['network']): FirstStage => ({ network, scale: 1, shift: 0 });
 
@@ -59,7 +61,8 @@ afterEach(() => {
 });
 
 async function dropped(files: readonly File[], limits = ROOMY): Promise<Pipeline> {
-  loaded = await droppedModel(files, noBundled, limits);
+  const alone = files.map((file) => ({ path: file.name, file }));
+  loaded = await droppedModel(alone, noBundled, limits);
   return loaded;
 }
 
@@ -68,9 +71,9 @@ async function drawn(pipeline: Pipeline, label = 0): Promise<number[]> {
   const { imageSize, inChannels } = pipeline.unet.config;
   const x = normal(randomKey(2), [2, imageSize, imageSize, inChannels]) as Tensor4D;
   tf.dispose(decode(pipeline, x)); // parameters take their memory at the first use
-  const image = await expectTensors(1, () =>
-    tf.tidy(() => decode(pipeline, denoiser(pipeline, { label, guidance: 2 })(x, 10))),
-  );
+  const { predict, dispose } = denoiser(pipeline, { ...CHOICE, label });
+  const image = await expectTensors(1, () => tf.tidy(() => decode(pipeline, predict(x, 10))));
+  dispose();
   const { shape } = image;
   tf.dispose([x, image]);
   return shape;
@@ -156,16 +159,16 @@ test('a pixel model of diffusers with its configurations', async () => {
 
 test('labels are offered, and checked', async () => {
   const pipeline = await dropped([await ours({ ...UNET, numClasses: 3 })]);
-  expect(pipeline.condition).toEqual({ kind: 'labels', count: 3, none: null });
+  expect(pipeline.condition).toEqual({ kind: 'labels', count: 3, none: null, names: [] });
   expect(await drawn(pipeline, 2)).toEqual([2, 16, 16, 3]);
-  expect(() => denoiser(pipeline, { label: 3, guidance: 1 })).toThrowErrorMatchingInlineSnapshot(
+  expect(() => denoiser(pipeline, { ...CHOICE, label: 3 })).toThrowErrorMatchingInlineSnapshot(
     `[UserError: class: the model has 0 to 2, not 3]`,
   );
 });
 
 test('models of the command that know a null class can be guided', async () => {
   const pipeline = await dropped([await ours({ ...UNET, numClasses: 3 }, { kind: 'class', classes: 2 })]);
-  expect(pipeline.condition).toEqual({ kind: 'labels', count: 2, none: 2 });
+  expect(pipeline.condition).toEqual({ kind: 'labels', count: 2, none: 2, names: [] });
   expect(await drawn(pipeline, 1)).toEqual([2, 16, 16, 3]);
 });
 
@@ -252,7 +255,7 @@ describe('refused', () => {
       numHeads: 1,
     };
     expect(await refusal([await ours(config)])).toMatchInlineSnapshot(
-      `"UserError: model.safetensors is conditioned on text, and the page has no text encoder"`,
+      `"UserError: model.safetensors draws prompts: drop its text encoder with it, a folder with config.json, model.safetensors, vocab.json and merges.txt, as CLIP's, or the whole folder of diffusers"`,
     );
   });
 });

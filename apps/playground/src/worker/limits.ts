@@ -1,3 +1,4 @@
+import type { Module } from '@sd/nn';
 import * as tf from '@tensorflow/tfjs-core';
 import { formatBytes } from '../format';
 import { UserError } from '../user-error';
@@ -27,18 +28,19 @@ export function deviceLimits(): DeviceLimits {
   return { tensor, total: null };
 }
 
-/** @throws {UserError} naming the limit that the parameters, as float32, exceed. */
+/** @throws {UserError} naming the limit that the networks' parameters, as float32, exceed. */
 export function checkFits(
-  name: string,
-  parameters: ReadonlyMap<string, { readonly size: number }>,
+  networks: readonly { readonly name: string; readonly module: Module }[],
   { tensor, total }: DeviceLimits,
 ): void {
   let sum = 0;
-  for (const [parameter, { size }] of parameters) {
-    sum += 4 * size;
-    if (4 * size > tensor.bytes) throw tooLarge(`${name}: its ${parameter}`, 4 * size, tensor);
+  for (const { name, module } of networks) {
+    for (const [parameter, { size }] of module.parameters()) {
+      sum += 4 * size;
+      if (4 * size > tensor.bytes) throw tooLarge(`${name}: its ${parameter}`, 4 * size, tensor);
+    }
   }
-  if (total !== null && sum > total.bytes) throw tooLarge(name, sum, total);
+  if (total !== null && sum > total.bytes) throw tooLarge(networks.map(({ name }) => name).join(' with '), sum, total);
 }
 
 /** @throws {UserError} where the largest tensor of a run would exceed the limit. */

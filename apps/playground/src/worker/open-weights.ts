@@ -1,5 +1,5 @@
-import { openSafetensors, openTorch, type RangeSource, type TensorFile } from '@sd/checkpoint';
-import { UserError } from '../user-error';
+import { openSafetensors, openTorch, type TensorFile } from '@sd/checkpoint';
+import { rangeSource } from './dropped-files';
 import { explainedLater, type Metadata } from './own-files';
 
 /** A dropped file of weights, of which only the header is in memory. */
@@ -12,20 +12,22 @@ export function isWeights(name: string): boolean {
   return SAFETENSORS.test(name) || TORCH.test(name);
 }
 
+/** What lists the parts of a model, as `model.safetensors.index.json`. */
+export function isShardIndex(name: string): boolean {
+  return /\.safetensors\.index(\.\w+)?\.json$/i.test(name);
+}
+
+/** CLIP's text model by itself. */
+export function isTextModel({ file }: Weights): boolean {
+  return file.names.some((name) => /^(text_model\.)?embeddings\.token_embedding\.weight$/.test(name));
+}
+
 /** Opens safetensors, or a file of torch.save, of which nothing is run. @throws {UserError} on broken files. */
-export async function openWeights(file: File): Promise<Weights> {
-  const source: RangeSource = {
-    size: file.size,
-    read: async (offset, length) => new Uint8Array(await file.slice(offset, offset + length).arrayBuffer()),
-  };
-  if (TORCH.test(file.name)) {
-    return { name: file.name, file: await explainedLater(file.name, openTorch(source)), metadata: {} };
-  }
-  if (!SAFETENSORS.test(file.name)) {
-    throw new UserError(`${file.name}: not a file of weights (.safetensors, .ckpt, .pt, .pth, .bin)`);
-  }
-  const opened = await explainedLater(file.name, openSafetensors(source));
-  return { name: file.name, file: opened, metadata: opened.metadata };
+export async function openWeights(path: string, file: File): Promise<Weights> {
+  const source = rangeSource(file);
+  if (TORCH.test(path)) return { name: path, file: await explainedLater(path, openTorch(source)), metadata: {} };
+  const opened = await explainedLater(path, openSafetensors(source));
+  return { name: path, file: opened, metadata: opened.metadata };
 }
 
 /** The tensors whose names begin so, under the same names; null where there are none. */

@@ -20,7 +20,13 @@ export type DiffusionMetadata = {
   readonly scheduler: Readonly<Record<string, unknown>>;
   readonly scaleFactor: number;
   /** What a conditional model makes images of; of `classes` labels the one after the last means none. */
-  readonly condition?: { readonly kind: string; readonly classes?: number };
+  readonly condition?: {
+    readonly kind: string;
+    readonly classes?: number;
+    readonly classNames?: readonly string[];
+    /** SHA-256 of the text encoder's files; empty where it is not known. */
+    readonly encoder?: string;
+  };
 };
 
 /** @throws {UserError} on metadata that no such model can have. */
@@ -84,5 +90,15 @@ function named(name: string, error: unknown): unknown {
     error instanceof SyntaxError ||
     error instanceof TypeError ||
     (error instanceof Error && error.name === 'CheckpointError');
-  return isKnown ? new UserError(`${name}: ${(error as Error).message}`) : error;
+  return isKnown ? new UserError(`${name}: ${shortened((error as Error).message)}`) : error;
+}
+
+const LONGEST_LINE = 240;
+
+/** Lists of hundreds of tensors are cut: who reads them on a page? */
+function shortened(message: string): string {
+  return message
+    .split('\n')
+    .map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE).replace(/, [^,]*$/, '')}, …` : line))
+    .join('\n');
 }

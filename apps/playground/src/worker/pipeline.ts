@@ -1,7 +1,8 @@
 import type { Autoencoder, AutoencoderTiny } from '@sd/autoencoder';
+import type { ClipTextModel, ClipTokenizer } from '@sd/clip';
 import { type Scheduler, withGuidance } from '@sd/schedulers';
-import type { ClassEmbedder, UNet } from '@sd/unet';
-import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { ClassEmbedder, UNet, UNetForwardOptions } from '@sd/unet';
+import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../user-error';
 
@@ -12,13 +13,18 @@ export type FirstStage = {
   readonly shift: number;
 };
 
-/** How a model is told what to make. */
+/** What makes a context of a prompt. */
+export type PromptEncoder = { readonly model: ClipTextModel; readonly tokenizer: ClipTokenizer };
+
+/** How a model is told what to make; `names` are those of its classes, where they are known. */
 export type Condition =
   | { readonly kind: 'none' }
   /** A row for each label, added to the time embedding; `none` is the label that means none, where one is known to. */
-  | { readonly kind: 'labels'; readonly count: number; readonly none: number | null }
+  | { readonly kind: 'labels'; readonly count: number; readonly none: number | null; readonly names: readonly string[] }
   /** LDM's embedded classes, as a context of one token. */
-  | { readonly kind: 'classes'; readonly embedder: ClassEmbedder };
+  | { readonly kind: 'classes'; readonly embedder: ClassEmbedder; readonly names: readonly string[] }
+  /** Texts, as a context of their tokens. */
+  | { readonly kind: 'text'; readonly encoder: PromptEncoder };
 
 /** A denoiser with all that makes pictures of its predictions. */
 export type Pipeline = {
@@ -33,26 +39,60 @@ export type Pipeline = {
   readonly notes: readonly string[];
 };
 
-export type ConditionChoice = { readonly label: number; readonly guidance: number };
+/** What the settings say of it; what the model does not take is passed over. */
+export type ConditionChoice = {
+  readonly label: number;
+  readonly prompt: string;
+  /** What the images are led away from; the empty text by default. */
+  readonly negative: string;
+  readonly guidance: number;
+};
 
-/** The model as samplers call it. @throws {UserError} on a label that it does not have. */
-export function denoiser(
-  { unet, condition }: Pipeline,
-  { label, guidance }: ConditionChoice,
-): (x: Tensor4D, t: number) => Tensor4D {
-  if (condition.kind === 'none') return (x, t) => unet.forward(x, t);
-  const count = condition.kind === 'labels' ? condition.count : condition.embedder.none;
-  if (label >= count) throw new UserError(`class: the model has 0 to ${count - 1}, not ${label}`);
-  if (condition.kind === 'labels') {
-    const { none } = condition;
-    if (none === null) return (x, t) => unet.forward(x, t, { labels: new Array<number>(x.shape[0]).fill(label) });
-    const labelled = (x: Tensor4D, t: number, labels: readonly number[]) => unet.forward(x, t, { labels });
-    return withGuidance(labelled, { scale: guidance, condition: [label], uncondition: [none] });
+export type Denoiser = {
+  /** The model as samplers call it. Borrows x, and its result is the caller's. */
+  readonly predict: (x: Tensor4D, t: number) => Tensor4D;
+  dispose(): void;
+};
+
+/** The model of what is chosen; prompts are encoded here. @throws {UserError} on a label that it does not have. */
+export function denoiser({ unet, condition }: Pipeline, choice: ConditionChoice): Denoiser {
+  const { label, prompt, negative, guidance: scale } = choice;
+  const dispose = () => {};
+  if (condition.kind === 'none') return { predict: (x, t) => unet.forward(x, t), dispose };
+  if (condition.kind === 'text') {
+    const [context, uncondition] = [prompt, negative].map((text) => encodePrompt(condition.encoder, text));
+    const attending = (x: Tensor4D, t: number, tokens: Tensor3D) => unet.forward(x, t, { context: tokens });
+    const predict = withGuidance(attending, { scale, condition: context, uncondition });
+    return { predict, dispose: () => tf.dispose([context, uncondition]) };
   }
-  const { embedder } = condition;
-  const embedded = (x: Tensor4D, t: number, labels: readonly number[]) =>
-    tf.tidy(() => unet.forward(x, t, { context: embedder.forward(labels) }));
-  return withGuidance(embedded, { scale: guidance, condition: [label], uncondition: [embedder.none] });
+  const count = classCount(condition);
+  if (label >= count) throw new UserError(`class: the model has 0 to ${count - 1}, not ${label}`);
+  const labelled = (x: Tensor4D, t: number, labels: readonly number[]) =>
+    tf.tidy(() => unet.forward(x, t, labelOptions(condition, labels)));
+  const none = condition.kind === 'labels' ? condition.none : condition.embedder.none;
+  if (none === null) {
+    return { predict: (x, t) => labelled(x, t, new Array<number>(x.shape[0]).fill(label)), dispose };
+  }
+  return { predict: withGuidance(labelled, { scale, condition: [label], uncondition: [none] }), dispose };
+}
+
+/** Number of classes that can be asked for; 0 for a model that takes none. */
+export function classCount(condition: Condition): number {
+  if (condition.kind === 'labels') return condition.count;
+  return condition.kind === 'classes' ? condition.embedder.none : 0;
+}
+
+/** What the UNet is told besides x and t for one label a sample. Call inside a tidy. */
+export function labelOptions(
+  condition: Extract<Condition, { kind: 'labels' | 'classes' }>,
+  labels: readonly number[],
+): UNetForwardOptions {
+  return condition.kind === 'labels' ? { labels } : { context: condition.embedder.forward(labels) };
+}
+
+/** `[1, tokens, width]`. Owned by the caller. A text that is too long is cut. */
+export function encodePrompt({ model, tokenizer }: PromptEncoder, text: string): Tensor3D {
+  return model.context([tokenizer.encode(text)]);
 }
 
 /** Images of latents, clamped to [-1, 1]. @param latents borrowed. @returns `[N, H, W, 1 or 3]`. Owned by the caller. */

@@ -1,4 +1,5 @@
 import { waveletNames } from '@sd/wavelet';
+import type { DroppedFile } from '../dropped-file';
 import type {
   BackendChoice,
   BackendState,
@@ -28,11 +29,21 @@ import { sample } from './jobs/sample';
 import { wavelets } from './jobs/wavelets';
 import { filterResponse } from './jobs/wiener';
 import { deviceLimits } from './limits';
+import type { Waiting } from './load-parts';
 import { Session } from './session';
 import { transferred } from './transferred';
 
 /** What can run: one at a time; a second one of the same name takes the place of the first. */
-export type JobName = 'backend' | 'models' | 'sample' | 'compare' | 'gates' | 'wavelets' | 'toy' | 'first-stage';
+export type JobName =
+  | 'backend'
+  | 'models'
+  | 'adopt'
+  | 'sample'
+  | 'compare'
+  | 'gates'
+  | 'wavelets'
+  | 'toy'
+  | 'first-stage';
 
 type OnProgress = (done: number, total: number) => void;
 
@@ -53,8 +64,8 @@ export class Playground {
     return this.#run('backend', () => this.#session.start(choice, allowSoftware));
   }
 
-  cancel(job: JobName): void {
-    this.#running.get(job)?.abort();
+  cancel(...jobs: JobName[]): void {
+    for (const job of jobs) this.#running.get(job)?.abort();
   }
 
   memory(): MemoryState {
@@ -70,10 +81,11 @@ export class Playground {
   }
 
   /** Makes the model `own` of dropped files. */
-  adopt(files: readonly File[]): Promise<ModelInfo> {
-    return this.#run('models', async () => {
-      const load = () => droppedModel(files, () => this.#session.firstStage(), deviceLimits());
-      const info = describe('own', await this.#session.adopt(load));
+  adopt(files: readonly DroppedFile[], onProgress: OnProgress): Promise<ModelInfo> {
+    return this.#run('adopt', async (signal) => {
+      const load = (waiting: Waiting = {}) =>
+        droppedModel(files, () => this.#session.firstStage(), deviceLimits(), waiting);
+      const info = describe('own', await this.#session.adopt(load, { onProgress, signal }));
       checkSamplers(info);
       return info;
     });

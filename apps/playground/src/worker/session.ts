@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { BackendChoice, BackendState, MemoryState, ModelId, WorkerEvent } from '../protocol';
 import { UserError } from '../user-error';
 import { bundledFirstStage, bundledModel } from './bundled';
+import type { Waiting } from './load-parts';
 import type { FirstStage, Pipeline } from './pipeline';
 
 const WASM_PATHS = {
@@ -112,11 +113,11 @@ export class Session {
   }
 
   /** Takes a dropped model in place of the last one. @param load also makes it again after a device was lost. */
-  async adopt(load: () => Promise<Pipeline>): Promise<Pipeline> {
-    const model = await load();
+  async adopt(load: (waiting?: Waiting) => Promise<Pipeline>, waiting: Waiting): Promise<Pipeline> {
+    const model = await load(waiting);
     const before = await this.#models.get('own')?.catch(() => undefined);
     if (before) disposeOf(before, await this.firstStage());
-    this.#own = load;
+    this.#own = () => load();
     this.#models.set('own', Promise.resolve(model));
     return model;
   }
@@ -141,5 +142,6 @@ export class Session {
 function disposeOf({ unet, firstStage, condition }: Pipeline, shared: FirstStage | undefined): void {
   unet.dispose();
   if (condition.kind === 'classes') condition.embedder.dispose();
+  if (condition.kind === 'text') condition.encoder.model.dispose();
   if (firstStage !== null && firstStage.network !== shared?.network) firstStage.network.dispose();
 }

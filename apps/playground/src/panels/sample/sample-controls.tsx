@@ -1,4 +1,4 @@
-import { CheckField, NumberField, SelectField, SliderField } from '../../components/fields';
+import { CheckField, NumberField, SelectField, SliderField, TextField } from '../../components/fields';
 import type { ModelId, ModelInfo } from '../../protocol';
 import { SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
 
@@ -40,6 +40,23 @@ export function SampleControls({
         options={MODEL_OPTIONS.filter(([id]) => id !== 'own' || settings.model === 'own' || info?.id === 'own')}
         onChange={(model) => onChange({ model: model as ModelId })}
       />
+      {info?.prompts && (
+        <>
+          <TextField
+            label="Prompt"
+            value={settings.prompt}
+            rows={3}
+            onChange={(prompt) => onChange({ prompt })}
+            hint="What the images show. Enter draws."
+          />
+          <TextField
+            label="Negative prompt"
+            value={settings.negative}
+            onChange={(negative) => onChange({ negative })}
+            hint="What they are led away from, as far as guidance is not 1."
+          />
+        </>
+      )}
       <SelectField
         label="Sampler"
         value={settings.sampler}
@@ -73,20 +90,14 @@ export function SampleControls({
         />
       )}
       {info !== undefined && info.classes > 0 && (
-        <NumberField
-          label={`Class, 0 to ${info.classes - 1}`}
-          value={settings.label}
-          min={0}
-          max={info.classes - 1}
-          onChange={(label) => onChange({ label })}
-        />
+        <ClassField info={info} label={settings.label} onChange={(label) => onChange({ label })} />
       )}
       {info?.guidance && (
         <SliderField
           label="Guidance"
           value={settings.guidance}
           min={0}
-          max={10}
+          max={15}
           step={0.25}
           text={settings.guidance.toFixed(2)}
           onChange={(guidance) => onChange({ guidance })}
@@ -117,5 +128,28 @@ export function SampleControls({
       />
       <CheckField label="Watch every step" checked={watch} onChange={onWatch} />
     </>
+  );
+}
+
+function ClassField({
+  info: { classes, classNames },
+  label,
+  onChange,
+}: {
+  info: ModelInfo;
+  label: number;
+  onChange: (label: number) => void;
+}) {
+  if (classNames.length !== classes) {
+    const [min, max] = [0, classes - 1];
+    return <NumberField label={`Class, ${min} to ${max}`} value={label} min={min} max={max} onChange={onChange} />;
+  }
+  return (
+    <SelectField
+      label="Class"
+      value={String(label)}
+      options={classNames.map((name, index) => [String(index), name])}
+      onChange={(index) => onChange(Number(index))}
+    />
   );
 }

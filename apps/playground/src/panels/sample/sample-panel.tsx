@@ -5,10 +5,12 @@ import { LineChart, type Series } from '../../chart/line-chart';
 import { Figure } from '../../components/figure';
 import { JobBar } from '../../components/job-bar';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import type { DroppedFile } from '../../dropped-file';
 import { formatCount, formatRate } from '../../format';
 import type { ModelInfo, SampleFrame, SampleOutcome } from '../../protocol';
 import { readSettings } from '../../settings/hash';
 import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
 import { ModelDrop } from './model-drop';
@@ -24,7 +26,7 @@ const LINKED = {
 
 /** Draws a batch and shows every step of it. */
 export function SamplePanel({ client, ready, generation, active, values, onSettings }: PanelProps) {
-  const [settings, setSettings] = useState(() => readSettings(values, SAMPLE_DEFAULTS, LINKED));
+  const [settings, change] = useLinkedSettings({ values, onSettings }, SAMPLE_DEFAULTS, LINKED);
   const [watch, setWatch] = useState(true);
   const [info, setInfo] = useState<ModelInfo>();
   const [frames, setFrames] = useState<readonly SampleFrame[]>([]);
@@ -51,10 +53,7 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
 
   // A link that is followed says the settings, and is what is shown.
   useFollowedLink(ready && active, values, () => {
-    const linked = readSettings(values, SAMPLE_DEFAULTS, LINKED);
-    setSettings(linked);
-    onSettings(linked);
-    void run(linked, watch);
+    void run(readSettings(values, SAMPLE_DEFAULTS, LINKED), watch);
   });
 
   useEffect(() => {
@@ -73,27 +72,24 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
     };
   }, [client, ready, generation, settings.model]);
 
-  const take = async (files: readonly File[]) => {
-    const picture = files.length === 1 && /\.png$/i.test(files[0].name) ? files[0] : undefined;
-    if (picture !== undefined) {
-      const inside = await job.run(() => client.settingsOf(picture));
-      if (inside === undefined) return;
-      change(inside);
-      await run(inside, watch);
+  const take = async (dropped: Promise<readonly DroppedFile[]>) => {
+    const taken = await job.run(async (onProgress) => {
+      const files = await dropped;
+      const [{ path, file } = { path: '', file: undefined }] = files;
+      if (files.length === 1 && file !== undefined && /\.png$/i.test(path)) return client.settingsOf(file);
+      return client.adopt(files, proxy(onProgress));
+    });
+    if (taken === undefined) return;
+    if (!('ownSampler' in taken)) {
+      change(taken);
+      await run(taken, watch);
       return;
     }
-    const adopted = await job.run(() => client.adopt(files));
-    if (adopted === undefined) return;
-    setInfo(adopted);
-    const next = { ...settings, model: 'own', sampler: adopted.ownSampler, sigmas: '', label: 0 } as const;
-    change(next);
-    await run(next, watch);
-  };
-
-  const change = (part: Partial<SampleSettings>) => {
-    const next = { ...settings, ...part };
-    setSettings(next);
-    onSettings(next);
+    setInfo(taken);
+    const next = change({ model: 'own', sampler: taken.ownSampler, sigmas: '', label: 0 });
+    if (!taken.prompts || next.prompt !== '') return run(next, watch);
+    setOutcome(undefined);
+    setFrames([]);
   };
 
   const frame = frames[chosen ?? frames.length - 1];
@@ -108,14 +104,15 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
           void run(settings, watch);
         }}
       >
-        <ModelDrop active={active} notes={settings.model === 'own' ? (info?.notes ?? []) : []} onFiles={take} />
         <SampleControls settings={settings} info={info} watch={watch} onChange={change} onWatch={setWatch} />
         <button type="submit" class="primary" disabled={!ready}>
           Sample
         </button>
+        <ModelDrop active={active} onFiles={take} />
       </form>
       <div class="stage">
-        <JobBar job={job} label="Sampling" onCancel={() => void client.cancel('sample')} />
+        <JobBar job={job} label="Sampling" onCancel={() => void client.cancel('adopt', 'sample')} />
+        {info?.id === 'own' && settings.model === 'own' && <OwnModel info={info} isIdle={!job.running && !shown} />}
         <div class="pair">
           <Figure
             title={frame ? 'x' : 'Images'}
@@ -152,6 +149,16 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
         {(frame || outcome) && <SpectrumChart frame={frame} outcome={outcome} />}
       </div>
     </div>
+  );
+}
+
+/** What is known of a dropped model, and what was assumed. */
+function OwnModel({ info: { label, notes, prompts, pixels }, isIdle }: { info: ModelInfo; isIdle: boolean }) {
+  return (
+    <p class="muted">
+      <b>{label}</b> draws {pixels} × {pixels} pixels. {notes.join(' ')}
+      {isIdle && prompts && ' Say in a prompt what it shall show, and press Sample.'}
+    </p>
   );
 }
 

@@ -1,17 +1,19 @@
 import { randomKey } from '@sd/core';
+import type { UNetForwardOptions } from '@sd/unet';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Band, GateFrame, GateSettings, GateValues } from '../../protocol';
 import { seededDraws } from '../../trainer';
 import { UserError } from '../../user-error';
-import { decode, type Pipeline } from '../pipeline';
+import { decode, encodePrompt, labelOptions, type Pipeline } from '../pipeline';
 import { sheetOf } from '../sheet';
 
 const BANDS: readonly Band[] = ['ll', 'lh', 'hl', 'hh'];
 const SHOWN = 4;
 
 /**
- * The paper's Figure 9: what every wavelet gate lets pass while samples are drawn, step by step.
+ * The paper's Figure 9: what every wavelet gate lets pass while samples are drawn, step by step; of the first class, or of
+ * the empty prompt, where the model takes one.
  * @throws {UserError} for a model without gates.
  */
 export async function gates(
@@ -29,12 +31,17 @@ export async function gates(
   const draw = (name: 'start' | number) => draws(name, 0, samples, [imageSize, imageSize, inChannels]);
   const x = tf.tidy(() => tf.mul(draw('start'), scheduler.initNoiseSigma(steps)) as Tensor4D);
   let values: readonly GateValues[] = [];
-  const options = (count: number) =>
-    condition.kind === 'labels' ? { labels: new Array<number>(count).fill(0) } : undefined;
+  const context = condition.kind === 'text' ? encodePrompt(condition.encoder, '') : null; // [1, tokens, width]
+  const options = (count: number): UNetForwardOptions => {
+    if (context !== null) return { context: tf.tile(context, [count, 1, 1]) };
+    return condition.kind === 'labels' || condition.kind === 'classes'
+      ? labelOptions(condition, new Array<number>(count).fill(0))
+      : {};
+  };
   try {
     const latents = await scheduler.sample(
       async (input, t) => {
-        const { output, gates: found } = unet.forwardWithGates(input, t, options(input.shape[0]));
+        const { output, gates: found } = tf.tidy(() => unet.forwardWithGates(input, t, options(input.shape[0])));
         try {
           values = await Promise.all(
             Object.entries(found).map(([module, gate]) => summarized(module, gate, input.shape[0])),
@@ -64,7 +71,7 @@ export async function gates(
     );
     latents.dispose();
   } finally {
-    x.dispose();
+    tf.dispose([x, ...(context ? [context] : [])]);
   }
 }
 

@@ -63,11 +63,12 @@ export async function sampleLatents(
   const plan = scheduler.plan(run);
   const draws = seededDraws(randomKey(seed));
   const draw = (name: 'start' | number) => draws(name, 0, batch, [imageSize, imageSize, inChannels]);
+  const model = denoiser(pipeline, settings);
   const x = tf.tidy(() => tf.mul(draw('start'), scheduler.initNoiseSigma(steps)) as Tensor4D);
   let milliseconds = 0;
   let last = performance.now();
   try {
-    const latents = await scheduler.sample(denoiser(pipeline, settings), x, {
+    const latents = await scheduler.sample(model.predict, x, {
       ...run,
       noise: draw,
       signal,
@@ -85,6 +86,7 @@ export async function sampleLatents(
     return { latents, seconds: milliseconds / 1000, steps: plan.length };
   } finally {
     x.dispose();
+    model.dispose();
   }
 }
 
