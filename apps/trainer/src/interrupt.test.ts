@@ -51,7 +51,7 @@ test.skipIf(windows)(
     );
     expect(both.stderr).toContain('--resume continues a training and --overwrite starts anew: give one of them');
     expect([unasked.code, both.code]).toEqual([1, 1]);
-    const full = await spawnCli([...train, '--resume'], 200).ended;
+    const full = await spawnCli([...train, '--resume'], { blocks: 200 }).ended;
     expect(full.stderr).toMatch(/error cannot write .*checkpoint.safetensors: .*what was there before is intact/);
     expect(full.stderr).not.toMatch(/^ {4}at /m);
     expect(full.code).toBe(1);

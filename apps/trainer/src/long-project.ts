@@ -8,9 +8,9 @@ import { runModel } from './training/run-stages';
 import { tinyContext, tinyLatents, tinyProjectSource } from './training/tiny-project';
 
 /** For tests that interrupt the command: a project that trains for some seconds. @returns its YAML file. */
-export async function writeLongProject(out: string, steps: number): Promise<string> {
+export async function writeLongProject(out: string, steps: number, checkpointEvery = 25): Promise<string> {
   const source = tinyProjectSource(out);
-  const teacher = { ...source.models.teacher, steps, checkpointEvery: 25 };
+  const teacher = { ...source.models.teacher, steps, checkpointEvery };
   const file = join(out, 'project.yaml');
   await mkdir(out, { recursive: true });
   await writeAtomically(file, JSON.stringify({ ...source, models: { ...source.models, teacher } })); // JSON is YAML
@@ -19,8 +19,8 @@ export async function writeLongProject(out: string, steps: number): Promise<stri
 }
 
 /** What `sd train` of the project gives without interruption, in this process. */
-export async function trainWhole(out: string, steps: number) {
-  const config = await loadConfig(await writeLongProject(out, steps));
+export async function trainWhole(out: string, steps: number, checkpointEvery?: number) {
+  const config = await loadConfig(await writeLongProject(out, steps, checkpointEvery));
   const context = tinyContext(config);
   await runModel(context, 'teacher', await Latents.load(context.folder.latents));
   return readStage(out);
@@ -37,10 +37,15 @@ export async function readStage(out: string) {
 }
 
 /** Waits until so many rows of the log are there: the training is under way. */
-export async function waitForRows(out: string, count: number): Promise<void> {
+export function waitForRows(out: string, count: number): Promise<void> {
+  return waitUntil(async () => (await readMetrics(join(out, 'teacher', 'metrics.jsonl'))).length >= count);
+}
+
+/** Looks again and again, for a minute. */
+export async function waitUntil(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 60_000;
-  while ((await readMetrics(join(out, 'teacher', 'metrics.jsonl'))).length < count) {
+  while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error('the training did not get under way');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
