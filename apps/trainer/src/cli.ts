@@ -244,7 +244,7 @@ try {
 /** Says what stopped a command. @returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof DOMException && error.name === 'AbortError') {
-    process.stderr.write('stopped; nothing was written\n');
+    process.stderr.write('stopped; nothing unfinished was written\n');
     return interruptedExitCode();
   }
   // What a person can mend is said plainly; anything else is a defect and keeps its stack.

@@ -9,6 +9,7 @@ test('the package exports these names', async () => {
       "distillationBatch",
       "distillationObjective",
       "pairFeatures",
+      "pairName",
       "pairedTensors",
       "spectrumAwareDistillation",
     ]

@@ -6,7 +6,14 @@ export {
   distillationBatch,
   distillationObjective,
 } from './distillation-objective';
-export { type FeaturePair, type NamedShape, OUTPUT_PAIR, type PairedTensors, pairFeatures } from './feature-pair';
+export {
+  type FeaturePair,
+  type NamedShape,
+  OUTPUT_PAIR,
+  type PairedTensors,
+  pairFeatures,
+  pairName,
+} from './feature-pair';
 export {
   type DistillationConfig,
   type DistillationLoss,

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { foldIn, type RandomKey, uniformArray } from '@sd/core';
 import type { Rank, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpenProgress } from '../console/progress';
@@ -31,10 +30,10 @@ export class TextContexts {
 
   /**
    * The context of each image, of one of its texts by chance; of the empty text where it is left out.
+   * @param draws a number in [0, 1) for each, which chooses the text.
    * @returns `[indices, tokens, width]`. Owned by the caller.
    */
-  async batch(indices: ArrayLike<number>, leftOut: readonly boolean[], key: RandomKey): Promise<Tensor3D> {
-    const draws = uniformArray(foldIn(key, 'caption'), indices.length);
+  async batch(indices: ArrayLike<number>, leftOut: readonly boolean[], draws: ArrayLike<number>): Promise<Tensor3D> {
     const rows = Array.from(indices, (index, i) => {
       const places = this.captions.ofImages[index];
       return leftOut[i] || places.length === 0 ? 0 : places[Math.floor(draws[i] * places.length)];

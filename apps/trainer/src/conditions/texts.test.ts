@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomKey } from '@sd/core';
 import { describeBackends, expectTensors } from '@sd/testing';
 import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -112,16 +111,16 @@ describeBackends(['wasm'], () => {
     expect(contexts.identity).toBe(encoder.identity);
 
     const direct = encoder.encode([texts[70], '', '']);
-    const batch = await expectTensors(1, () => contexts.batch([2, 1, 0], [false, false, true], randomKey(1)));
+    const batch = await expectTensors(1, () => contexts.batch([2, 1, 0], [false, false, true], [0.1, 0, 0.9]));
     await expect(batch as Tensor3D).toBeAllclose(direct, 1e-3); // float16
     // both texts of an image have their turns
     const firsts = new Set<string>();
-    for (let seed = 0; seed < 8; seed++)
-      firsts.add(String(await (await contexts.batch([0], [false], randomKey(seed))).data()));
+    for (const draw of [0, 0.49, 0.5, 0.99])
+      firsts.add(String(await (await contexts.batch([0], [false], [draw])).data()));
     expect(firsts.size).toBe(2);
     await contexts.close();
     const again = await openContexts(encoder.identity, captions, path);
-    await expect(await again.batch([2, 1, 0], [false, false, true], randomKey(1))).toBeAllclose(batch, 1e-6);
+    await expect(await again.batch([2, 1, 0], [false, false, true], [0.1, 0, 0.9])).toBeAllclose(batch, 1e-6);
     encoder.dispose();
   });
 });

@@ -258,6 +258,28 @@ describe('a model', () => {
   });
 });
 
+test('what a teacher says is kept for a finite set of examples', async () => {
+  const student = (changes: object, cache: object) => ({
+    teacher: project.models.teacher,
+    sd: { unet, ...training, ...changes, distillation: { cache } },
+  });
+  expect(withModels(student({}, {}))).toMatchInlineSnapshot(`
+    "config: project.yaml has a mistake:
+      models.sd.distillation.cache: it keeps the teacher's outputs for a finite set of noisy examples: say how many as models.sd.examples"
+  `);
+  expect(withModels(student({ examples: 0.5 }, { fil: 'during' }))).toMatchInlineSnapshot(`
+    "config: project.yaml has 2 mistakes:
+      models.sd.examples: expected a whole number
+      models.sd.distillation.cache: unknown key "fil" (did you mean "fill"?)"
+  `);
+  expect(withModels(student({ examples: 8 }, { fill: 'after' }))).toMatchInlineSnapshot(`
+    "config: project.yaml has a mistake:
+      models.sd.distillation.cache.fill: expected one of "before", "during""
+  `);
+  const { distillation } = parseConfig({ ...project, models: student({ examples: 8 }, {}) }, '').models.sd;
+  expect(distillation?.cache).toEqual({ fill: 'before' });
+});
+
 describe('a first stage that is written out', () => {
   const model = {
     kind: 'kl',

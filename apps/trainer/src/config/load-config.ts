@@ -4,7 +4,7 @@ import { type Document, parseDocument } from 'yaml';
 import { UserError } from '../user-error';
 import { formatMistake, schemaMistakes } from './mistakes';
 import { modelMistakes } from './model-mistakes';
-import { type DataConfig, type ProjectConfig, projectSchema } from './schema';
+import { type DataConfig, type DistillationConfig, type ProjectConfig, projectSchema } from './schema';
 
 /**
  * Reads and validates a project's YAML file. Paths in it are relative to the file.
@@ -61,12 +61,23 @@ function withAbsolutePaths(config: ProjectConfig, folder: string): ProjectConfig
           ...model,
           ...weights(model.weights),
           ...(model.encoder ? { encoder: absolute(model.encoder) } : {}),
-          ...(model.distillation?.module
-            ? { distillation: { ...model.distillation, module: absolute(model.distillation.module) } }
-            : {}),
+          ...(model.distillation ? { distillation: absoluteDistillation(model.distillation, absolute) } : {}),
         },
       ]),
     ),
+  };
+}
+
+function absoluteDistillation(
+  { module, cache, ...distillation }: DistillationConfig,
+  absolute: (path: string) => string,
+): DistillationConfig {
+  return {
+    ...distillation,
+    ...(module === undefined ? {} : { module: absolute(module) }),
+    ...(cache
+      ? { cache: { ...cache, ...(cache.folder === undefined ? {} : { folder: absolute(cache.folder) }) } }
+      : {}),
   };
 }
 

@@ -148,6 +148,7 @@ function oneModelMistakes(
     ...batchMistakes(['models', name], model),
     ...(config ? [...fitMistakes(path, config, latent), ...conditionMistakes(path, config, condition)] : []),
     ...(typeof teacher === 'string' ? teacherMistakes(name, teacher, Object.keys(models)) : []),
+    ...(isRecord(distillation) ? cacheMistakes(name, model, distillation) : []),
   ];
 }
 
@@ -203,6 +204,16 @@ function teacherMistakes(student: string, teacher: string, names: readonly strin
   if (teacher === student) return [{ path, message: 'a model cannot be its own teacher' }];
   if (names.includes(teacher)) return [];
   return [{ path, message: `no model ${withSuggestion(teacher, names)}` }];
+}
+
+function cacheMistakes(
+  name: string,
+  { examples }: Readonly<Record<string, unknown>>,
+  { cache }: Readonly<Record<string, unknown>>,
+): Mistake[] {
+  if (cache === undefined || examples !== undefined) return [];
+  const message = `it keeps the teacher's outputs for a finite set of noisy examples: say how many as models.${name}.examples`;
+  return [{ path: ['models', name, 'distillation', 'cache'], message }];
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

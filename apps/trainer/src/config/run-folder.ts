@@ -18,6 +18,11 @@ export class RunFolder {
     return join(this.root, 'latents');
   }
 
+  /** Folder of what a teacher says of noisy examples, where the project names no other. */
+  get teacherOutputs(): string {
+    return join(this.root, 'teacher-outputs');
+  }
+
   /** Folder of the texts of the latents, encoded. @param encoder its identity. */
   contexts(encoder: string): string {
     return join(this.root, 'contexts', encoder.slice(0, 16));

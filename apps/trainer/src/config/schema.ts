@@ -152,6 +152,14 @@ const diffusion = z.strictObject({
   minSnrGamma: rate.optional(),
 });
 
+/** Where the teacher's outputs for the `examples` of a model are kept, so that it is asked for each once. */
+const cache = z.strictObject({
+  /** `teacher-outputs` under the project's `out` where it is left out. */
+  folder: z.string().min(1).optional(),
+  /** All of them before the first step, or each when it is first drawn. */
+  fill: z.enum(['before', 'during']).default('before'),
+});
+
 const distillation = z.strictObject({
   /** The model to learn from: a name under `models`. */
   teacher: z.string().default('teacher'),
@@ -178,6 +186,7 @@ const distillation = z.strictObject({
       error: 'expected "all", "output" or a list of features',
     })
     .default('all'),
+  cache: cache.optional(),
 });
 
 const model = z.strictObject({
@@ -188,6 +197,11 @@ const model = z.strictObject({
   /** The text encoder of this model, where it has another one than the project. */
   encoder: z.string().min(1).optional(),
   ...training,
+  /**
+   * Size of the finite set of noisy examples (latent, time, noise) that all steps draw from; without it every step has
+   * new ones.
+   */
+  examples: positiveInteger.optional(),
   distillation: distillation.optional(),
 });
 
@@ -225,4 +239,5 @@ export type FirstStageConfig = ProjectConfig['firstStage'];
 export type ConditionConfig = NonNullable<ProjectConfig['condition']>;
 export type DiffusionConfig = ProjectConfig['diffusion'];
 export type ModelConfig = ProjectConfig['models'][string];
+export type DistillationConfig = NonNullable<ModelConfig['distillation']>;
 export type TrainingConfig = Pick<ModelConfig, keyof typeof training>;

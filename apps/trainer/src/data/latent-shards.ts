@@ -38,8 +38,14 @@ export function newLatentIndex(about: Omit<LatentIndex, 'format' | 'shards'>): L
   return { format: FORMAT, ...about, shards: [] };
 }
 
-/** The whole of a folder's index, or nothing where there is none. @throws {UserError} where it is something else. */
-export async function readLatentIndex(folder: string): Promise<LatentIndex | undefined> {
+/**
+ * The whole of a folder's index, or nothing where there is none.
+ * @param otherwise what to say where it is something else. @throws {UserError}
+ */
+export async function readLatentIndex(
+  folder: string,
+  otherwise = 'not an index of latents; make them with `sd encode`',
+): Promise<LatentIndex | undefined> {
   const path = join(folder, INDEX);
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -48,7 +54,7 @@ export async function readLatentIndex(folder: string): Promise<LatentIndex | und
   if (text === undefined) return undefined;
   const parsed = indexSchema.safeParse(jsonOrNothing(text));
   if (parsed.success) return parsed.data;
-  throw new UserError(`${path}: not an index of latents; make them with \`sd encode\``);
+  throw new UserError(`${path}: ${otherwise}`);
 }
 
 export async function writeLatentIndex(folder: string, index: LatentIndex): Promise<void> {
@@ -74,13 +80,18 @@ export async function appendShard(folder: string, index: LatentIndex, shard: Lat
   return next;
 }
 
+/** The SHA-256 of those of the shards. */
+export function shardsDigest({ shards }: LatentIndex): string {
+  return sha256(new TextEncoder().encode(shards.map((shard) => shard.sha256).join('\n')));
+}
+
 /** Images in the shards of an index. */
 export function encodedLength({ shards }: LatentIndex): number {
   return shards.reduce((sum, { length }) => sum + length, 0);
 }
 
 /**
- * The shards that are there as they were written, up to the first that is not: an encoding goes on from there.
+ * The shards that are there as they were written, up to the first that is not: from there they are made again.
  * @param report takes a line for each that is not.
  */
 export async function soundShards(
@@ -92,7 +103,7 @@ export async function soundShards(
     const actual = await fileSha256(join(folder, file));
     if (actual === expected) continue;
     report(
-      `${join(folder, file)} is ${actual === undefined ? 'missing' : 'not what was written'}: encoding from there`,
+      `${join(folder, file)} is ${actual === undefined ? 'missing' : 'not what was written'}: made again from there`,
     );
     return { ...index, shards: index.shards.slice(0, i) };
   }

@@ -232,7 +232,7 @@ describeBackends(['wasm'], () => {
       await encodeIntoFolder(autoencoder, images, silentProgress, { ...options, identity: 'others', report });
       expect(said).toMatchInlineSnapshot(`
         [
-          "FOLDER/damaged/00001.safetensors is not what was written: encoding from there",
+          "FOLDER/damaged/00001.safetensors is not what was written: made again from there",
           "100 of 230 images are encoded already",
           "FOLDER/damaged holds something else: encoding anew",
           "230 of 230 images are encoded already",

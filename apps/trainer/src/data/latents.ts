@@ -16,6 +16,7 @@ import {
   readLatentIndex,
   readShard,
   shardLength,
+  shardsDigest,
   soundShards,
   writeLatentIndex,
 } from './latent-shards';
@@ -30,6 +31,8 @@ export type LatentExtras = {
   /** A class for each. */
   readonly labels?: Int32Array | undefined;
   readonly classNames?: readonly string[] | undefined;
+  /** Of the values, where they are in files. */
+  readonly sha256?: string | undefined;
   /** Closes what `values` reads. */
   readonly close?: (() => Promise<void>) | undefined;
 };
@@ -38,6 +41,7 @@ export type LatentExtras = {
 export class Latents {
   readonly labels: Int32Array | undefined;
   readonly classNames: readonly string[] | undefined;
+  readonly sha256: string | undefined;
   /** Closes the files of latents that are read from disk. */
   readonly close: () => Promise<void>;
 
@@ -52,9 +56,10 @@ export class Latents {
     readonly scaleFactor: number,
     /** What was encoded, by which first stage. */
     readonly description: string,
-    { labels, classNames, close }: LatentExtras = {},
+    { labels, classNames, sha256, close }: LatentExtras = {},
   ) {
     this.close = close ?? (async () => {});
+    this.sha256 = sha256;
     this.labels = labels;
     this.classNames = classNames;
   }
@@ -118,7 +123,8 @@ export class Latents {
     const held = 4 * length * size <= heldBytes;
     const { values, labels, close } = held ? await readAll(folder, index, size) : await openAll(folder, index);
     const { shape, scaleFactor, description, classNames } = index;
-    return new Latents(values, shape, scaleFactor, description, { labels, classNames, close });
+    const sha256 = shardsDigest(index);
+    return new Latents(values, shape, scaleFactor, description, { labels, classNames, sha256, close });
   }
 }
 

@@ -1,5 +1,11 @@
-import { foldIn, integerArray, normal, type RandomKey, uniformArray } from '@sd/core';
-import { type DistillationLoss, type ModelOutput, pairedTensors, type SpectrumAwareDistillation } from '@sd/distill';
+import type { RandomKey } from '@sd/core';
+import {
+  type DistillationLoss,
+  type ModelOutput,
+  type PairedTensors,
+  pairedTensors,
+  type SpectrumAwareDistillation,
+} from '@sd/distill';
 import type { Module } from '@sd/nn';
 import { minSnrWeight, type Scheduler } from '@sd/schedulers';
 import type { Scalar, Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
@@ -7,11 +13,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Condition, type Denoiser, NO_CLASS } from '../conditions/denoiser';
 import type { TextContexts } from '../conditions/text-contexts';
 import type { DiffusionConfig, ModelConfig } from '../config/schema';
-import { BatchOrder } from '../data/batches';
 import type { Latents } from '../data/latents';
 import { WaitingClock } from '../data/waiting-clock';
 import { microBatchSize } from './accumulated-gradients';
+import { type Draw, type Draws, FiniteDraws, FreshDraws } from './draws';
 import type { Objective, TrainingTask } from './task';
+import type { TeacherOutputs } from './teacher-outputs';
 
 /** What a student learns from. */
 export type Teaching = {
@@ -20,6 +27,8 @@ export type Teaching = {
   readonly distillation: SpectrumAwareDistillation;
   /** Texts as the teacher's own encoder has them, where that is another one. */
   readonly texts?: TextContexts | undefined;
+  /** Where its outputs are kept, if they are: what is there it is not asked for again. */
+  readonly outputs?: TeacherOutputs | undefined;
   /** What the teacher is, so that a run is not continued with another. */
   readonly identity: Readonly<Record<string, unknown>>;
 };
@@ -55,7 +64,8 @@ export class DiffusionTask implements TrainingTask {
   /** Of waiting for latents. */
   readonly clock = new WaitingClock();
   readonly #options: DiffusionTaskOptions;
-  readonly #order: BatchOrder;
+  readonly #draws: Draws;
+  #last: { readonly number: number; readonly draw: Draw } | undefined;
 
   constructor(options: DiffusionTaskOptions) {
     const { name, denoiser, latents, model, diffusion, key, teaching, conditionDropout } = options;
@@ -63,7 +73,11 @@ export class DiffusionTask implements TrainingTask {
     this.label = teaching ? `distil ${name}` : `train ${name}`;
     this.result = denoiser.trained;
     this.modules = { model: this.result, ...(teaching ? { alignments: teaching.distillation } : {}) };
-    this.#order = new BatchOrder(foldIn(key, 'order'), latents.length, microBatchSize(model));
+    const { trainTimesteps } = diffusion;
+    const drawn = { key, latents: latents.length, trainTimesteps, dropout: conditionDropout ?? 0 };
+    const size = microBatchSize(model);
+    const { examples } = model;
+    this.#draws = examples === undefined ? new FreshDraws(drawn, size) : new FiniteDraws(drawn, examples, size);
     this.identity = {
       unet: denoiser.unet.config,
       ...(denoiser.kind === 'none'
@@ -79,66 +93,98 @@ export class DiffusionTask implements TrainingTask {
       latents: { shape: latents.shape, scaleFactor: latents.scaleFactor, description: latents.description },
       diffusion,
       seedKey: key.words,
+      ...(examples === undefined ? {} : { examples }),
       ...(teaching ? { teacher: teaching.identity } : {}),
     };
   }
 
   /** `x` is x_t; the teacher sees it here, outside differentiation. */
-  async batch(draw: number): Promise<Record<string, Tensor>> {
-    const { latents, scheduler, diffusion, model, teaching } = this.#options;
-    const drawKey = this.#drawKey(draw);
-    const x0 = await this.clock.time(() => latents.batch(this.#order.indices(draw)));
-    const times = [...integerArray(foldIn(drawKey, 't'), microBatchSize(model), diffusion.trainTimesteps)];
+  async batch(number: number): Promise<Record<string, Tensor>> {
+    const { latents, scheduler, diffusion, teaching, denoiser, texts } = this.#options;
+    const { outputs } = teaching ?? {};
+    const draw = this.#draw(number);
+    const { times } = draw;
     const { predictionType, minSnrGamma } = diffusion;
-    const { denoiser, texts } = this.#options;
-    const context = await this.clock.time(() => this.#context(draw, denoiser.kind === 'text' ? texts : undefined));
-    const taughtContext = await this.clock.time(() => this.#context(draw, teaching?.texts));
+    const kept = outputs && (await this.#kept(outputs, number));
+    const x0 = await this.clock.time(() => latents.batch(draw.indices));
+    const context = await this.#context(draw, denoiser.kind === 'text' ? texts : undefined);
+    const taughtContext = kept ? undefined : await this.#context(draw, teaching?.texts);
     const condition = taughtContext ?? context ?? this.#classes(draw);
     const tensors = tf.tidy(() => {
-      const noise = normal(foldIn(drawKey, 'noise'), x0.shape) as Tensor4D;
+      const noise = draw.noise(x0.shape);
       const x = scheduler.addNoise(x0, noise, times);
       const weights = times.map((t) =>
         minSnrGamma === undefined ? 1 : minSnrWeight(scheduler.snr(t), { gamma: minSnrGamma, predictionType }),
       );
-      const taught = teaching ? pairedTensors(teaching.teacher(x, times, condition)) : {};
+      const taught = teaching && !kept ? pairedTensors(teaching.teacher(x, times, condition)) : {};
       return {
         x,
         t: tf.tensor1d(times, 'float32'),
         target: scheduler.trainingTarget(x0, noise, times),
         weight: tf.tensor4d(weights, [times.length, 1, 1, 1]),
-        ...Object.fromEntries(Object.entries(taught).map(([name, tensor]) => [TEACHER_PREFIX + name, tensor])),
+        ...prefixed(taught),
       };
     });
     tf.dispose(taughtContext ?? []);
-    return { x0, ...tensors, ...(context ? { [CONTEXT]: context } : {}) };
+    return { x0, ...tensors, ...prefixed(kept ?? {}), ...(context ? { [CONTEXT]: context } : {}) };
   }
 
-  #drawKey(draw: number): RandomKey {
-    return foldIn(foldIn(this.#options.key, 'draw'), draw);
+  /**
+   * Asks the teacher for the first examples of a finite set, those that are not kept yet.
+   * @param onProgress called with how many are. @throws the signal's reason.
+   */
+  async keepOutputs(onProgress: (kept: number) => void, signal?: AbortSignal): Promise<void> {
+    const { outputs } = this.#options.teaching ?? {};
+    const [draws, size] = [this.#draws, microBatchSize(this.#options.model)];
+    if (!outputs || !(draws instanceof FiniteDraws)) return;
+    await outputs.fill(outputs.examples, size, (rows) => this.#taught(draws.of(rows)), { onProgress, signal });
   }
 
-  /** Whose condition is left out in a draw. */
-  #leftOut(draw: number): boolean[] {
-    const { model, conditionDropout = 0 } = this.#options;
-    const draws = uniformArray(foldIn(this.#drawKey(draw), 'condition'), microBatchSize(model));
-    return Array.from(draws, (value) => value < conditionDropout);
+  /** What the teacher says of a draw, read; what is not kept yet, it is asked for first. Owned by the caller. */
+  async #kept(outputs: TeacherOutputs, number: number): Promise<PairedTensors> {
+    const draws = this.#draws;
+    if (!(draws instanceof FiniteDraws)) throw new Error('outputs of a teacher are kept for a finite set of examples');
+    const rows = draws.rows(number);
+    await outputs.fill(Math.max(...rows) + 1, rows.length, (missing) => this.#taught(draws.of(missing)));
+    return this.clock.time(() => outputs.batch(rows));
+  }
+
+  /** What the teacher says of a draw, by pair. Owned by the caller. */
+  async #taught(draw: Draw): Promise<PairedTensors> {
+    const { latents, scheduler, teaching, denoiser, texts } = this.#options;
+    const x0 = await latents.batch(draw.indices);
+    const own = teaching?.texts ?? (denoiser.kind === 'text' ? texts : undefined);
+    const context = await this.#context(draw, own);
+    try {
+      return tf.tidy(() => {
+        const x = scheduler.addNoise(x0, draw.noise(x0.shape), draw.times);
+        return teaching ? pairedTensors(teaching.teacher(x, draw.times, context ?? this.#classes(draw))) : {};
+      });
+    } finally {
+      tf.dispose([x0, ...(context ? [context] : [])]);
+    }
+  }
+
+  /** The batch and the objective of a draw follow each other. */
+  #draw(number: number): Draw {
+    if (this.#last?.number !== number) this.#last = { number, draw: this.#draws.at(number) };
+    return this.#last.draw;
   }
 
   /** The classes of a draw's examples; of those whose turn it is, none. */
-  #classes(draw: number): number[] {
+  #classes({ indices, leftOut }: Draw): number[] {
     const { labels } = this.#options.latents;
-    const leftOut = this.#leftOut(draw);
-    return Array.from(this.#order.indices(draw), (index, i) => (leftOut[i] ? NO_CLASS : (labels?.[index] ?? NO_CLASS)));
+    return Array.from(indices, (index, i) => (leftOut[i] ? NO_CLASS : (labels?.[index] ?? NO_CLASS)));
   }
 
   /** The texts of a draw's examples. Owned by the caller. */
-  async #context(draw: number, texts: TextContexts | undefined): Promise<Tensor3D | undefined> {
-    return texts?.batch(this.#order.indices(draw), this.#leftOut(draw), this.#drawKey(draw));
+  async #context(draw: Draw, texts: TextContexts | undefined): Promise<Tensor3D | undefined> {
+    return texts && this.clock.time(() => texts.batch(draw.indices, draw.leftOut, draw.captions));
   }
 
-  objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective {
+  objective(batch: Readonly<Record<string, Tensor>>, number: number): Objective {
     const { denoiser, teaching } = this.#options;
-    const condition = (batch[CONTEXT] as Tensor3D | undefined) ?? this.#classes(draw);
+    const condition = (batch[CONTEXT] as Tensor3D | undefined) ?? this.#classes(this.#draw(number));
     const [x, x0, target] = [batch.x, batch.x0, batch.target] as [Tensor4D, Tensor4D, Tensor4D];
     const prediction: ModelOutput = teaching
       ? denoiser.forwardWithFeatures(x, batch.t as tf.Tensor1D, condition)
@@ -159,6 +205,10 @@ export class DiffusionTask implements TrainingTask {
   dispose(): void {
     for (const module of Object.values(this.modules)) module.dispose();
   }
+}
+
+function prefixed(tensors: PairedTensors): Record<string, Tensor4D> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [TEACHER_PREFIX + name, tensor]));
 }
 
 /** The parts of each pair, `spatial/up_0`, where there are several. */

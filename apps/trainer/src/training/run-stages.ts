@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { downsampleFactor, type VQModel } from '@sd/autoencoder';
 import { foldIn, type RandomKey, randomKey } from '@sd/core';
-import { type NamedShape, SpectrumAwareDistillation } from '@sd/distill';
+import { type NamedShape, OUTPUT_PAIR, pairName, SpectrumAwareDistillation } from '@sd/distill';
 import { featureShapes, type UNet } from '@sd/unet';
 import * as tf from '@tensorflow/tfjs-core';
 import { readCaptions } from '../conditions/captions';
@@ -27,10 +27,12 @@ import {
 import { UserError } from '../user-error';
 import { buildAutoencoder, buildDenoiser, buildScheduler, schedulerConfig } from './build-models';
 import { chosenPairs } from './chosen-pairs';
+import { DeviceWatch } from './device-watch';
 import { DiffusionTask, type Teaching } from './diffusion-task';
 import { firstStageSnapshots, modelSnapshots } from './draw-snapshot';
 import { FirstStageTask } from './first-stage-task';
 import { openTeacherModule } from './teacher-module';
+import { TeacherOutputs } from './teacher-outputs';
 import { type TrainLoopResult, trainLoop } from './train-loop';
 
 /** What the stages of a project share. */
@@ -122,9 +124,11 @@ export async function runModel(context: StageContext, name: string, latents: Lat
   checkLabels(name, denoiser, latents);
   const scheduler = buildScheduler(diffusion);
   const texts = denoiser.kind === 'text' ? await openTexts(context, name, latents, unet) : undefined;
-  const teaching = model.distillation ? await openTeaching(context, model, unet, latents, texts) : undefined;
   // Students of one project see the same examples, times and noise: the key does not depend on the name.
   const key = foldIn(randomKey(config.seed), 'diffusion');
+  const teaching = model.distillation
+    ? await openTeaching(context, { model, student: denoiser, latents, texts, key })
+    : undefined;
   const task = new DiffusionTask({
     name,
     denoiser,
@@ -148,6 +152,7 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     const snapshot =
       autoencoder &&
       modelSnapshots({ denoiser, scheduler, trainTimesteps, autoencoder, latents, steps, guidance, seed });
+    if (model.distillation?.cache?.fill === 'before') await keepOutputs(context, task, teaching?.outputs);
     const result = await trainLoop(task, { ...context, training: model, folder: stage, key, snapshot });
     context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
     const metadata: DiffusionMetadata = {
@@ -164,6 +169,28 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     teaching?.dispose();
     await texts?.close();
     await teaching?.texts?.close();
+    await teaching?.outputs?.close();
+  }
+}
+
+/** Asks the teacher for all that is to be kept before the first step. @throws the signal's reason; what is whole by then stays. */
+async function keepOutputs(
+  { openProgress, signal, lost, resume, report }: StageContext,
+  task: DiffusionTask,
+  outputs: TeacherOutputs | undefined,
+): Promise<void> {
+  if (!outputs || outputs.isComplete) return;
+  const progress = openProgress('ask the teacher', outputs.examples, 'example');
+  try {
+    progress.update(outputs.kept);
+    const asked = task.keepOutputs((kept) => progress.update(kept), signal);
+    await new DeviceWatch(lost).guard(asked, () => resume);
+  } catch (error) {
+    if (signal?.aborted)
+      report?.(`${outputs.written} of ${outputs.examples} examples are kept: the next run goes on from there`);
+    throw error;
+  } finally {
+    progress.stop();
   }
 }
 
@@ -210,18 +237,31 @@ export async function givenScaleFactor(config: ProjectConfig): Promise<number | 
   return metadata.scaleFactor;
 }
 
+type Pupil = {
+  readonly model: ModelConfig;
+  readonly student: Denoiser;
+  readonly latents: Latents;
+  readonly texts: TextContexts | undefined;
+  /** Of the training. */
+  readonly key: RandomKey;
+};
+
 async function openTeaching(
   context: StageContext,
-  model: ModelConfig,
-  student: UNet,
-  latents: Latents,
-  studentTexts: TextContexts | undefined,
+  pupil: Pupil,
 ): Promise<(Teaching & { dispose(): void }) | undefined> {
+  const { model, latents, texts } = pupil;
+  const student = pupil.student.unet;
   if (!model.distillation) return undefined;
-  const { features, lambdaSpatial, lambdaFrequency, alpha, spectrum, module } = model.distillation;
+  const { features, lambdaSpatial, lambdaFrequency, alpha, spectrum, module, cache } = model.distillation;
   const teacher = await (module === undefined
-    ? openProjectTeacher(context, model.distillation.teacher, latents, studentTexts)
+    ? openProjectTeacher(context, model.distillation.teacher, latents, texts)
     : openModuleTeacher(module));
+  let isOpen = true;
+  const dispose = () => {
+    if (isOpen) teacher.dispose();
+    isOpen = false;
+  };
   try {
     const wanted = context.config.diffusion.predictionType;
     if (teacher.predictionType !== wanted) {
@@ -241,9 +281,12 @@ async function openTeaching(
       alpha,
       ...(spectrum ? { spectrum } : {}),
     });
+    const outputs = cache ? await openTeacherOutputs(context, pupil, teacher, distillation.pairs) : undefined;
+    if (outputs?.isComplete) dispose();
     return {
       teacher: teacher.predict,
       texts: teacher.texts,
+      outputs,
       distillation,
       identity: {
         ...teacher.identity,
@@ -252,14 +295,42 @@ async function openTeaching(
         alpha,
         features,
         ...(spectrum ? { spectrum } : {}),
+        ...(outputs ? { kept: 'float16' } : {}),
       },
-      dispose: teacher.dispose,
+      dispose,
     };
   } catch (error) {
-    teacher.dispose();
+    dispose();
     await teacher.texts?.close();
     throw error;
   }
+}
+
+/** Where a student's teacher is kept, with the output and the features that the student is compared with. @throws {UserError} */
+function openTeacherOutputs(
+  { config, folder, report }: StageContext,
+  { model: { distillation, examples = 0 }, student, latents, texts, key }: Pupil,
+  teacher: OpenTeacher,
+  pairs: readonly string[],
+): Promise<TeacherOutputs> {
+  const [, height, width] = latents.shape;
+  const output = { name: OUTPUT_PAIR, height, width, channels: teacher.channels };
+  const { trainTimesteps, betaSchedule, betaStart, betaEnd } = config.diffusion;
+  const { shape, scaleFactor, description, sha256 } = latents;
+  return TeacherOutputs.open({
+    folder: distillation?.cache?.folder ?? folder.teacherOutputs,
+    identity: {
+      teacher: teacher.identity.sha256,
+      latents: { shape, scaleFactor, description, sha256 },
+      diffusion: { trainTimesteps, betaSchedule, betaStart, betaEnd },
+      seedKey: key.words,
+      ...(student.kind === 'none' ? {} : { dropout: config.condition?.dropout }),
+      ...(student.kind === 'text' ? { encoder: (teacher.texts ?? texts)?.identity } : {}),
+    },
+    examples,
+    tensors: [output, ...teacher.features].filter(({ name }) => pairs.includes(pairName(name))),
+    report,
+  });
 }
 
 /** A teacher, whatever it is. */
@@ -271,7 +342,7 @@ type OpenTeacher = {
   readonly predictionType: unknown;
   readonly channels: number;
   readonly features: readonly NamedShape[];
-  readonly identity: Readonly<Record<string, unknown>>;
+  readonly identity: Readonly<Record<string, unknown>> & { readonly sha256: string };
   dispose(): void;
 };
 
