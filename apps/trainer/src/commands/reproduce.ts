@@ -2,9 +2,12 @@ import { join, resolve } from 'node:path';
 import type { BackendName } from '@sd/backend';
 import { interruptSignal } from '../console/interrupt';
 import { openProgressBar } from '../console/progress';
+import { estimateFull } from '../reproduce/cost/estimate';
+import { estimateTable } from '../reproduce/cost/estimate-table';
 import { MissingModels } from '../reproduce/missing-models';
 import { OutOfTime, type PieceChoice, Pieces, PiecesDone } from '../reproduce/pieces';
 import type { NotRun } from '../reproduce/report/not-run';
+import { markdownTable } from '../reproduce/report/reproduction-docs';
 import { writeReproductionReport } from '../reproduce/report/reproduction-report';
 import type { Reproduction } from '../reproduce/reproduction';
 import { writeResult } from '../reproduce/reproduction-result';
@@ -30,6 +33,8 @@ export type ReproduceOptions = {
   /** The first stage of the photographs. */
   readonly firstStage?: string;
   readonly steps?: number;
+  /** Say what the paper's scale costs. */
+  readonly estimate?: boolean;
 };
 
 /** What the command's process ends with when the time is up and there is more to do (sysexits' EX_TEMPFAIL). */
@@ -41,6 +46,11 @@ export const UNFINISHED = 75;
  * @returns what is printed.
  */
 export async function reproduce(names: readonly string[], options: ReproduceOptions): Promise<string> {
+  if (options.estimate) {
+    return withBackend(options.backend ?? 'auto', async (backend) =>
+      markdownTable(estimateTable(await estimateFull(resolve(options.out), backend))),
+    );
+  }
   if (names.length === 0) return REPRODUCTIONS.map(({ name, title }) => `${name.padEnd(8)} ${title}`).join('\n');
   const chosen = chosenReproductions(names);
   const out = resolve(options.out);

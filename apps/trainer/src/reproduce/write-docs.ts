@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeAtomically } from '../files/atomic-file';
+import { ESTIMATE_FILE, readEstimate } from './cost/estimate';
 import { reproductionDocs } from './report/reproduction-docs';
 import { resultsIn } from './report/results-in';
 import { RESULT_FILE } from './reproduction-result';
@@ -23,9 +25,11 @@ if (values.from !== undefined) {
       await cp(join(folder, file), join(target, file));
     }
   }
+  const estimated = join(resolve(values.from), 'full', ESTIMATE_FILE);
+  if (existsSync(estimated)) await cp(estimated, join(kept, 'full', ESTIMATE_FILE));
 }
 const results = (await resultsIn(kept)).map(({ result }) => ({
   result,
   pictures: `reproduction/${result.scale}/${result.name}`,
 }));
-await writeAtomically(join(docs, 'reproduction.md'), reproductionDocs(results));
+await writeAtomically(join(docs, 'reproduction.md'), reproductionDocs(results, await readEstimate(kept)));

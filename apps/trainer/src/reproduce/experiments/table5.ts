@@ -59,6 +59,12 @@ async function run(context: ReproductionContext) {
   }
 }
 
+/** The last of the steps that all rows have reached; of all steps where there is none. */
+function latest(milestones: readonly number[], rows: readonly Student[]): number {
+  const reached = milestones.filter((at) => rows.every(({ runs }) => runs.some((one) => one.at.has(at))));
+  return reached[reached.length - 1] ?? milestones[milestones.length - 1];
+}
+
 type Metric = 'frechet' | 'high' | 'low';
 const DIGITS: Readonly<Record<Metric, number>> = { frechet: 2, high: 3, low: 3 };
 
@@ -79,15 +85,15 @@ function outcome(
   students: readonly Student[],
   missing: number,
 ) {
-  const last = milestones[milestones.length - 1];
   const rows = students.slice(0, ABLATION_ROWS.length);
+  const last = latest(milestones, rows);
   const effects = EFFECTS.map((effect) => ({
     ...effect,
     at: milestones.map((at) => differences(rows, effect, at)),
   }));
   const teacherUnet = project.models.teacher.unet as unknown as UNetConfig;
   return {
-    settings: { ...size, steps: last, milestones, source, data, teacherParameters: countParameters(teacherUnet) },
+    settings: { ...size, milestones, source, data, teacherParameters: countParameters(teacherUnet) },
     values: {
       teacher,
       students: students.map(({ variant: { name, label }, parameters, runs }) => ({
@@ -138,7 +144,12 @@ function outcome(
         ]),
       },
     ],
-    findings: findings(milestones, rows, effects, missing),
+    findings: findings(
+      milestones.filter((at) => at <= last),
+      rows,
+      effects,
+      missing,
+    ),
   };
 }
 
@@ -183,7 +194,7 @@ function findings(
   const paper = [...ABLATION_ROWS].sort((a, b) => fid(a.name) - fid(b.name)).map(({ label }) => label);
   const settled = milestones.find((_, i) => milestones.slice(i).every((at) => order(at).join() === order(last).join()));
   return [
-    ...(missing > 0 ? [`${missing} trainings are not finished: what they have measured so far is shown.`] : []),
+    ...(missing > 0 ? [`${missing} of the trainings are not finished: shown is what had been measured of them.`] : []),
     `From best to worst after ${last} steps, by the mean Fréchet distance: ${order(last).join(', ')}.`,
     `In the paper, by FID: ${paper.join(', ')}.`,
     ...(milestones.length > 1
@@ -194,7 +205,7 @@ function findings(
         ]
       : []),
     ...effects.map(({ label, from, to, at }) => {
-      const values = at[at.length - 1];
+      const values = at[milestones.length - 1];
       if (values.length === 0) return `${label}: not measured.`;
       const interval = confidenceInterval(values);
       const sure = !Number.isFinite(interval.low)

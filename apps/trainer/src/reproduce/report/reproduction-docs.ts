@@ -1,4 +1,6 @@
 import { MISSING } from '../../report/format';
+import type { Estimate } from '../cost/estimate';
+import { estimateTable } from '../cost/estimate-table';
 import type { ReproductionResult, ResultTable } from '../reproduction-result';
 import { seriousness, timeSpent } from './words';
 
@@ -8,6 +10,7 @@ import { seriousness, timeSpent } from './words';
  */
 export function reproductionDocs(
   results: readonly { readonly result: ReproductionResult; readonly pictures: string }[],
+  estimate?: Estimate,
 ): string {
   const contents = results.map(({ result: { title, scale } }) => `- ${title} (${scale})`);
   return `# The paper, reproduced
@@ -19,8 +22,12 @@ SCALE\`. What is not in this list has not been run.
 
 ${contents.join('\n')}
 
-${results.map(({ result, pictures }) => section(result, pictures)).join('\n\n')}
+${[...results.map(({ result, pictures }) => section(result, pictures)), ...(estimate ? [costSection(estimate)] : [])].join('\n\n')}
 `;
+}
+
+function costSection(estimate: Estimate): string {
+  return `## The paper's scale\n\n\`sd reproduce --estimate\`. None of this has been run.\n\n${markdownTable(estimateTable(estimate))}`;
 }
 
 function section(result: ReproductionResult, pictures: string): string {
@@ -36,7 +43,8 @@ function section(result: ReproductionResult, pictures: string): string {
   ].join('\n\n');
 }
 
-function markdownTable({ title, note, columns, rows }: ResultTable): string {
+/** With its title and note before it. */
+export function markdownTable({ title, note, columns, rows }: ResultTable): string {
   const cells = [columns, ...rows.map((row) => row.map((cell) => cell ?? MISSING))].map((row) =>
     row.map((text) => text.replaceAll('|', '\\|')),
   );

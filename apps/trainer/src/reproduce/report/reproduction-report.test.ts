@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readEstimate } from '../cost/estimate';
 import { lineFigure } from '../figures/line-figure';
 import { type ReproductionResult, readResult, writeResult } from '../reproduction-result';
 import { reproductionDocs } from './reproduction-docs';
@@ -121,5 +122,7 @@ test('docs/reproduction.md is what its JSON files make', async () => {
     pictures: `reproduction/${one.result.scale}/${one.result.name}`,
   }));
   expect(kept.length).toBeGreaterThan(0);
-  expect(await readFile(join(docs, 'reproduction.md'), 'utf8')).toBe(reproductionDocs(kept));
+  expect(await readFile(join(docs, 'reproduction.md'), 'utf8')).toBe(
+    reproductionDocs(kept, await readEstimate(join(docs, 'reproduction'))),
+  );
 });

@@ -17,7 +17,7 @@ import type { ReproductionContext } from '../../reproduction';
 import type { AblationSetting } from './ablation-setting';
 
 const prepared = z.object({
-  /** Of the images. */
+  /** Of the images, without their place. */
   description: z.string(),
   /** Where they came from; generated images come from nowhere. */
   path: z.string().nullable(),
@@ -102,7 +102,9 @@ async function prepare(
     } finally {
       progress.stop();
     }
-    return { description: dataset.description, path: photographs?.folder ?? null, latents, firstStage };
+    const count = dataset.length.toLocaleString('en');
+    const description = photographs ? `${count} photographs of ${dataset.size} px` : dataset.description;
+    return { description, path: photographs?.folder ?? null, latents, firstStage };
   } finally {
     autoencoder.dispose();
     await dataset.close?.();

@@ -113,7 +113,7 @@ export class AblationSeed {
             folder: this.#folder,
             resume,
             until: at,
-            precision: 'float32',
+            precision: 'float16',
             openProgress,
             signal,
             report,

@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AutoencoderTiny, tinyPresets } from '@sd/autoencoder';
+import { useBackend } from '@sd/backend';
+import { writeSafetensors } from '@sd/checkpoint';
+import { randomKey } from '@sd/core';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { silentProgress } from '../../console/progress';
+import { encodePng } from '../../data/image-file';
+import { writeAtomically } from '../../files/atomic-file';
+import { type PieceChoice, Pieces } from '../pieces';
+import type { ReproductionContext } from '../reproduction';
+import { table5 } from './table5';
+
+let folder: string;
+let photographs: { folder: string; firstStage: string };
+beforeAll(async () => {
+  await useBackend('wasm');
+  folder = await mkdtemp(join(tmpdir(), 'sd-table5-'));
+  photographs = { folder: join(folder, 'photographs'), firstStage: join(folder, 'taef2') };
+  for (let i = 0; i < 4; i++) {
+    const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, (_, j) => 128 + 100 * Math.sin(0.01 * j * (i + 1)));
+    await writeAtomically(join(photographs.folder, `${i}.png`), await encodePng(pixels, 64, 64));
+  }
+  const firstStage = new AutoencoderTiny(tinyPresets.taef2).initialize(randomKey(0));
+  for (const half of ['encoder', 'decoder'] as const) {
+    const state = writeSafetensors(await firstStage[half].stateDict());
+    await writeAtomically(join(photographs.firstStage, `taef2_${half}.safetensors`), state);
+  }
+  firstStage.dispose();
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function run(choice: PieceChoice, given?: ReproductionContext['photographs']) {
+  const own = join(folder, 'out');
+  const { signal } = new AbortController();
+  const pieces = new Pieces(join(own, 'pieces'), signal, choice);
+  const context = { scale: 'smoke', seed: 0, folder: own, models: '', pieces, signal, photographs: given } as const;
+  return table5.run({ ...context, openProgress: silentProgress, report: () => {} });
+}
+
+test('photographs are prepared once; then a teacher and students of them are trained without them, in parts', async () => {
+  const before = tf.memory().numTensors;
+  await expect(run({ only: ['data'] }, photographs)).rejects.toThrow('0 of 14 pieces');
+  await rm(photographs.folder, { recursive: true });
+  await expect(run({ only: ['teacher', 'lite', 'full'] })).rejects.toThrow('3 of 14 pieces');
+  const { values, tables, findings, settings } = await run('none');
+  expect(tf.memory().numTensors).toBe(before);
+  expect(settings).toMatchObject({ source: 'photographs', milestones: [1, 2], data: '4 photographs of 64 px' });
+  expect(findings[0]).toBe('11 of the trainings are not finished: shown is what had been measured of them.');
+  const [{ rows }] = tables;
+  expect(rows.map(([student, , frechet]) => [student, frechet !== null]).slice(0, 7)).toEqual([
+    ['the teacher', true],
+    ['Lite', true],
+    ['Lite + WG', false],
+    ['SD without WG', false],
+    ['SD without L_spatial', false],
+    ['SD without L_freq', false],
+    ['SD', true],
+  ]);
+  const [, ...effects] = tables[1].rows.map(([label, , ...at]) => [label, at.filter((cell) => cell !== null).length]);
+  expect(effects.at(-1)).toEqual(['all of it', 2]);
+  expect(values.teacher).toMatchObject({ frechet: expect.any(Number), high: expect.any(Number) });
+  const other = { ...photographs, folder: join(folder, 'other') };
+  await expect(run('none', other)).rejects.toThrow(`is of ${photographs.folder}, not of ${other.folder}`);
+});
