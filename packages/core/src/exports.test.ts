@@ -16,6 +16,7 @@ test('the public names are these', async () => {
       "formatValue",
       "hasKernel",
       "integerArray",
+      "letEventsIn",
       "normal",
       "normalArray",
       "permutation",

@@ -1,6 +1,7 @@
 export { checkAlive, checkInteger, checkRange, checkShape, type Dimension } from './checks';
 export { dispatch, hasKernel } from './dispatch';
 export { ArgumentError, formatValue, ShapeError, SpectralDiffusionError } from './errors';
+export { letEventsIn } from './let-events-in';
 export {
   foldIn,
   integerArray,

@@ -1,4 +1,4 @@
-import { ArgumentError, checkAlive, foldIn, normal, type RandomKey, randomKey } from '@sd/core';
+import { ArgumentError, checkAlive, foldIn, letEventsIn, normal, type RandomKey, randomKey } from '@sd/core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { advance, needsNoise, predictSample } from './advance';
@@ -159,9 +159,4 @@ function checkedOutput<X extends Tensor>(operation: string, output: X, x: Tensor
     throw error;
   }
   return output;
-}
-
-/** A task, not a microtask: without it a synchronous model keeps a button that aborts from being heard. */
-function letEventsIn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
