@@ -1,4 +1,4 @@
-import { checkInteger, checkRange } from '@sd/core';
+import { checkInteger, checkRange, letEventsIn } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Tile, tilesOf } from './tiles';
@@ -10,7 +10,7 @@ export type TiledOptions = {
   readonly overlap?: number;
   /** Called after each tile, with how many of how many are done. */
   readonly onTile?: (done: number, total: number) => void;
-  /** Stops between two tiles; the promise is rejected with the signal's reason. */
+  /** Stops between two tiles, letting events in before each; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 };
 
@@ -52,6 +52,7 @@ export async function mapTiles(
   let collected: Float32Array | undefined;
   let outChannels = 0;
   for (let done = 0; done < total; ) {
+    if (signal !== undefined) await letEventsIn();
     signal?.throwIfAborted();
     const [r, c] = [Math.floor(done / columns.inputs.length), done % columns.inputs.length];
     const [row, column] = [rows.inputs[r], columns.inputs[c]];

@@ -144,6 +144,13 @@ describeBackends(['wasm'], () => {
       await expect(promise).rejects.toThrow('enough');
     });
     await expect(decodeTiled(model, z, { signal: controller.signal })).rejects.toThrow('enough');
+    // as from a button: in a task of its own, of which synchronous tiles leave time to hear
+    const later = new AbortController();
+    const done: number[] = [];
+    setTimeout(() => later.abort(new Error('pressed')));
+    const many = decodeTiled(model, z, { tileSize: 2, onTile: (n) => done.push(n), signal: later.signal });
+    await expect(many).rejects.toThrow('pressed');
+    expect(done.length).toBeLessThan(240);
     model.dispose();
   });
 
