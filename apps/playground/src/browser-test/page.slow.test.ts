@@ -203,6 +203,21 @@ describe.skipIf(launched.browser === null)(title, () => {
     await screenshot('first-stage');
   });
 
+  test('all that takes long says how far it is and how long it takes, and can be cancelled', async () => {
+    const { page } = await visited('?backend=wasm#first-stage?size=512');
+    const long = ['sample?steps=900', 'compare?steps=900', 'gates?steps=900', 'toy?steps=20000'];
+    for (const [i, link] of ['', ...long].entries()) {
+      if (i > 0) await page.evaluate((hash) => location.assign(`#${hash}`), link);
+      const panel = page.locator('section:not([hidden])');
+      if (link.startsWith('toy')) await panel.getByRole('button', { name: 'Train both' }).click();
+      await panel.getByText(/^\d+ of \d+ (tiles|steps) · .* left$/).waitFor();
+      await panel.getByRole('button', { name: 'Cancel' }).click();
+      await panel.locator('progress').waitFor({ state: 'detached', timeout: 20_000 });
+      expect(await panel.locator('[role=alert]').count(), link).toBe(0);
+      expect(await panel.locator(`table, ${DONE}`).count(), link).toBe(0);
+    }
+  });
+
   testOwnModels(visited);
 
   test('WebGPU draws the same, and a lost device is replaced', async (context) => {

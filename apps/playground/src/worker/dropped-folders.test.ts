@@ -202,6 +202,25 @@ describe('models of prompts', () => {
 
 const DDCONFIG = { double_z: true, num_res_blocks: 1, attn_resolutions: [], dropout: 0 };
 
+test('loading says how far it is, and can be stopped without a trace', async () => {
+  const files = await pipeline();
+  const seen: string[] = [];
+  const onProgress = (done: number, total: number) => void seen.push(`${done} of ${total} MB`);
+  const whole = await droppedModel(files, noBundled, ROOMY, { onProgress });
+  loaded = whole;
+  expect(new Set(seen)).toEqual(new Set(['1 of 1 MB']));
+  expect(seen.length).toBeGreaterThan(300); // a tensor each
+  release();
+  const controller = new AbortController();
+  await expectTensors(0, async () => {
+    let tensors = 0;
+    const stop = () => void (++tensors === 250 && controller.abort(new Error('pressed'))); // in the first stage
+    const loading = droppedModel(files, noBundled, ROOMY, { onProgress: stop, signal: controller.signal });
+    await expect(loading).rejects.toThrow('pressed');
+    expect(tensors).toBe(250);
+  });
+});
+
 describe('parts', () => {
   test('of an index are one model, in a folder or by themselves', async () => {
     const reference = await drawn(await dropped(await pipeline()), { prompt: 'cat' });

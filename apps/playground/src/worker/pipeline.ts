@@ -101,26 +101,23 @@ export function decode({ firstStage }: Pick<Pipeline, 'firstStage'>, latents: Te
     if (firstStage === null) return tf.clipByValue(latents, -1, 1);
     const { network, scale, shift } = firstStage;
     const z = tf.add(tf.div(latents, scale), shift) as Tensor4D;
-    const images = network.decode(z);
-    const signed = network.kind === 'tiny' && network.config.range === 'unit' ? tf.sub(tf.mul(images, 2), 1) : images;
-    return tf.clipByValue(signed, -1, 1) as Tensor4D;
+    return tf.clipByValue(toSigned(network, network.decode(z)), -1, 1) as Tensor4D;
   });
 }
 
-/** Latents of images in [-1, 1] as the model has them. @param images borrowed. @returns owned by the caller. */
-export function encode({ firstStage }: Pick<Pipeline, 'firstStage'>, images: Tensor4D): Tensor4D {
-  return tf.tidy(() => {
-    if (firstStage === null) return tf.clone(images);
-    const { network, scale, shift } = firstStage;
-    return tf.mul(tf.sub(latentOf(network, images), shift), scale) as Tensor4D;
-  });
+/** Images as a first stage decodes them, to [-1, 1]. Call inside a tidy. */
+export function toSigned(network: FirstStage['network'], images: Tensor4D): Tensor4D {
+  return isOfUnit(network) ? tf.sub(tf.mul(images, 2), 1) : images;
 }
 
-/** The latent itself, of a KL first stage the mean. Call inside a tidy. */
-export function latentOf(network: FirstStage['network'], images: Tensor4D): Tensor4D {
-  if (network.kind === 'kl') return network.encode(images).mode();
-  if (network.kind === 'vq') return network.encode(images);
-  return network.encode(network.config.range === 'unit' ? tf.div(tf.add(images, 1), 2) : images);
+/** Images in [-1, 1], as a first stage encodes them. Call inside a tidy. */
+export function fromSigned(network: FirstStage['network'], images: Tensor4D): Tensor4D {
+  return isOfUnit(network) ? tf.div(tf.add(images, 1), 2) : tf.clone(images);
+}
+
+/** Does it work on images in [0, 1]? */
+function isOfUnit(network: FirstStage['network']): boolean {
+  return network.kind === 'tiny' && network.config.range === 'unit';
 }
 
 /** How many times smaller than an image its latent is. */

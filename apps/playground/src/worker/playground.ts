@@ -127,8 +127,8 @@ export class Playground {
     return waveletNames;
   }
 
-  wavelets(file: Blob | null, settings: WaveletSettings): Promise<WaveletOutcome> {
-    return this.#run('wavelets', async () => transferred(await wavelets(file, settings)));
+  wavelets(file: Blob | null, settings: WaveletSettings, onStep: OnProgress): Promise<WaveletOutcome> {
+    return this.#run('wavelets', async (signal) => transferred(await wavelets(file, settings, onStep, signal)));
   }
 
   toy(settings: ToySettings, onFrame: (frame: ToyFrame) => void, onStep: OnProgress): Promise<ToyFrame> {

@@ -1,20 +1,22 @@
 import { proxy } from 'comlink';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { LineChart } from '../../chart/line-chart';
 import { NumberField } from '../../components/fields';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
+import { SeedField, StepsField } from '../../components/run-fields';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import { Workbench } from '../../components/workbench';
 import { formatCount, formatRate } from '../../format';
 import type { BundledModel, ComparedModel, Comparison } from '../../protocol';
 import { readSettings } from '../../settings/hash';
-import { SAMPLE_DEFAULTS } from '../../settings/sample-settings';
+import { SAMPLE_DEFAULTS, SAMPLE_RANGES } from '../../settings/sample-settings';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
 
 const DEFAULTS = { seed: 0, steps: 20, batch: 9 };
-const LINKED = { ranges: { seed: [0, 2 ** 31 - 1], steps: [1, 1000], batch: [1, 64] } } as const;
+const LINKED = { ranges: SAMPLE_RANGES };
 
 export const MODEL_LOOKS: Readonly<Record<BundledModel, { color: string; dash?: string }>> = {
   teacher: { color: 'var(--teacher)', dash: '7 4' },
@@ -22,64 +24,43 @@ export const MODEL_LOOKS: Readonly<Record<BundledModel, { color: string; dash?: 
   sd: { color: 'var(--sd)' },
 };
 
+const TASK = { label: 'Comparing', unit: 'steps' };
+
 /** Teacher, Lite and SD from the same noise. */
 export function ComparePanel({ client, ready, active, values, onSettings }: PanelProps) {
-  const [settings, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+  const [settings, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
   const [result, setResult] = useState<Comparison>();
   const job = useJob();
 
   const run = async (wanted: typeof DEFAULTS) => {
-    const compared = await job.run((onProgress) =>
+    const compared = await job.run(TASK, (onProgress) =>
       client.compare({ ...SAMPLE_DEFAULTS, ...wanted }, proxy(onProgress)),
     );
     if (compared !== undefined) setResult(compared);
   };
-  useFollowedLink(ready && active, values, () => {
-    const linked = readSettings(values, DEFAULTS, LINKED);
-    setSettings(linked);
-    void run(linked);
-  });
-  useEffect(() => onSettings(settings), [settings]);
+  useFollowedLink(ready && active, values, () => void run(readSettings(values, DEFAULTS, LINKED)));
 
   return (
-    <div class="split">
-      <form
-        class="controls"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run(settings);
-        }}
-      >
-        <NumberField
-          label="Seed"
-          value={settings.seed}
-          min={0}
-          max={2 ** 31 - 1}
-          onChange={(seed) => setSettings({ ...settings, seed })}
-        />
-        <NumberField
-          label="Steps"
-          value={settings.steps}
-          min={1}
-          max={1000}
-          onChange={(steps) => setSettings({ ...settings, steps })}
-        />
-        <NumberField
-          label="Images of each"
-          value={settings.batch}
-          min={1}
-          max={64}
-          onChange={(batch) => setSettings({ ...settings, batch })}
-        />
-        <button type="submit" class="primary" disabled={!ready}>
-          Compare
-        </button>
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Comparing" onCancel={() => void client.cancel('compare')} />
-        {result && <Result result={result} />}
-      </div>
-    </div>
+    <Workbench
+      start={{ text: 'Compare', ready, run: () => void run(settings) }}
+      job={job}
+      onCancel={() => void client.cancel('compare')}
+      controls={
+        <>
+          <SeedField value={settings.seed} onChange={(seed) => change({ seed })} />
+          <StepsField value={settings.steps} onChange={(steps) => change({ steps })} />
+          <NumberField
+            label="Images of each"
+            value={settings.batch}
+            min={1}
+            max={64}
+            onChange={(batch) => change({ batch })}
+          />
+        </>
+      }
+    >
+      {result && <Result result={result} />}
+    </Workbench>
   );
 }
 

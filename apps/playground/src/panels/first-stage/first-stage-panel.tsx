@@ -4,69 +4,65 @@ import type { PanelProps } from '../../app';
 import { LineChart } from '../../chart/line-chart';
 import { SelectField } from '../../components/fields';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
 import { PictureField } from '../../components/picture-field';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import { Workbench } from '../../components/workbench';
 import { formatCount } from '../../format';
 import type { FirstStageOutcome } from '../../protocol';
-import { readSettings } from '../../settings/hash';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
 
 const DEFAULTS = { size: 128, stage: 'bundled' };
 const SIZES = [64, 128, 256, 512];
 const LINKED = { ranges: { size: [64, 512] }, choices: { stage: ['bundled', 'own'] } } as const;
 
+const TASK = { label: 'Encoding and decoding', unit: 'tiles' };
+
 /** A photograph there and back: what high frequencies the latent keeps. */
 export function FirstStagePanel({ client, ready, active, values, onSettings }: PanelProps) {
-  const [{ size, stage }, setSettings] = useState(() => readLinked(values));
+  const [{ size: wanted, stage }, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
+  const size = SIZES.includes(wanted) ? wanted : DEFAULTS.size;
   const [file, setFile] = useState<File | null>(null);
   const [outcome, setOutcome] = useState<FirstStageOutcome>();
   const job = useJob();
 
   useEffect(() => {
-    if (active) setSettings(readLinked(values));
-  }, [values]);
-  useEffect(() => {
     if (!ready || !active) return;
-    onSettings({ size, stage });
     void job
-      .run((onProgress) => client.firstStage(file, size, stage === 'own', proxy(onProgress)))
+      .run(TASK, (onProgress) => client.firstStage(file, size, stage === 'own', proxy(onProgress)))
       .then((made) => {
         if (made !== undefined) setOutcome(made);
       });
   }, [ready, active, file, size, stage]);
 
   return (
-    <div class="split">
-      <form class="controls" onSubmit={(event) => event.preventDefault()}>
-        <PictureField file={file} active={active} onFile={setFile} />
-        <SelectField
-          label="Scaled and cut to"
-          value={String(size)}
-          options={SIZES.map((side) => [String(side), `${side} × ${side} pixels`])}
-          onChange={(side) => setSettings({ size: Number(side), stage })}
-        />
-        <SelectField
-          label="First stage"
-          value={stage}
-          options={[
-            ['bundled', 'bundled'],
-            ['own', 'of the dropped model'],
-          ]}
-          onChange={(next) => setSettings({ size, stage: next })}
-        />
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Encoding and decoding" onCancel={() => void client.cancel('first-stage')} />
-        {outcome && <Result outcome={outcome} />}
-      </div>
-    </div>
+    <Workbench
+      job={job}
+      onCancel={() => void client.cancel('first-stage')}
+      controls={
+        <>
+          <PictureField file={file} active={active} onFile={setFile} />
+          <SelectField
+            label="Scaled and cut to"
+            value={String(size)}
+            options={SIZES.map((side) => [String(side), `${side} × ${side} pixels`])}
+            onChange={(side) => change({ size: Number(side) })}
+          />
+          <SelectField
+            label="First stage"
+            value={stage}
+            options={[
+              ['bundled', 'bundled'],
+              ['own', 'of the dropped model'],
+            ]}
+            onChange={(next) => change({ stage: next })}
+          />
+        </>
+      }
+    >
+      {outcome && <Result outcome={outcome} />}
+    </Workbench>
   );
-}
-
-function readLinked(values: PanelProps['values']): typeof DEFAULTS {
-  const read = readSettings(values, DEFAULTS, LINKED);
-  return SIZES.includes(read.size) ? read : { ...read, size: DEFAULTS.size };
 }
 
 function Result({ outcome }: { outcome: FirstStageOutcome }) {

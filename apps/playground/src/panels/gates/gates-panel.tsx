@@ -1,13 +1,15 @@
 import { proxy } from 'comlink';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { NumberField, SelectField } from '../../components/fields';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
+import { SeedField, StepsField } from '../../components/run-fields';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import { Workbench } from '../../components/workbench';
 import type { Band, GateFrame, ModelId } from '../../protocol';
 import { readSettings } from '../../settings/hash';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
 
@@ -24,16 +26,18 @@ const BANDS: readonly { readonly key: Band; readonly name: string; readonly dash
   { key: 'hh', name: 'HH, diagonal detail', dash: '8 3 2 3' },
 ];
 
+const TASK = { label: 'Drawing samples', unit: 'steps' };
+
 /** Figure 9: the gates of each module over t, live while samples are drawn. */
 export function GatesPanel({ client, ready, active, values, onSettings }: PanelProps) {
-  const [settings, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+  const [settings, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
   const [frames, setFrames] = useState<readonly GateFrame[]>([]);
   const job = useJob();
 
   const run = async (wanted: typeof DEFAULTS) => {
     const collected: GateFrame[] = [];
     setFrames([]);
-    await job.run((onProgress) =>
+    await job.run(TASK, (onProgress) =>
       client.gates(
         { ...wanted, model: wanted.model as ModelId },
         proxy((frame: GateFrame) => {
@@ -44,85 +48,65 @@ export function GatesPanel({ client, ready, active, values, onSettings }: PanelP
       ),
     );
   };
-  useFollowedLink(ready && active, values, () => {
-    const linked = readSettings(values, DEFAULTS, LINKED);
-    setSettings(linked);
-    void run(linked);
-  });
-  useEffect(() => onSettings(settings), [settings]);
+  useFollowedLink(ready && active, values, () => void run(readSettings(values, DEFAULTS, LINKED)));
 
   const modules = frames[0]?.modules ?? [];
   const last = frames.at(-1);
   return (
-    <div class="split">
-      <form
-        class="controls"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run(settings);
-        }}
-      >
-        <SelectField
-          label="Model"
-          value={settings.model}
-          options={[
-            ['sd', 'SD'],
-            ['own', 'dropped file'],
-          ]}
-          onChange={(model) => setSettings({ ...settings, model })}
-        />
-        <NumberField
-          label="Samples"
-          value={settings.samples}
-          min={1}
-          max={100}
-          onChange={(samples) => setSettings({ ...settings, samples })}
-        />
-        <NumberField
-          label="Steps"
-          value={settings.steps}
-          min={1}
-          max={1000}
-          onChange={(steps) => setSettings({ ...settings, steps })}
-        />
-        <NumberField
-          label="Seed"
-          value={settings.seed}
-          min={0}
-          max={2 ** 31 - 1}
-          onChange={(seed) => setSettings({ ...settings, seed })}
-        />
-        <button type="submit" class="primary" disabled={!ready}>
-          Draw and watch the gates
-        </button>
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Drawing samples" onCancel={() => void client.cancel('gates')} />
-        {last && (
-          <Figure narrow title="Predicted x₀" note={`of the first samples, at t = ${Math.round(last.t)}`}>
-            <SheetCanvas sheet={last.predicted} label={`Predicted clean images at t = ${Math.round(last.t)}`} />
+    <Workbench
+      start={{ text: 'Draw and watch', ready, run: () => void run(settings) }}
+      job={job}
+      onCancel={() => void client.cancel('gates')}
+      controls={
+        <>
+          <SelectField
+            label="Model"
+            value={settings.model}
+            options={MODELS}
+            hint="Of those here SD alone has gates."
+            onChange={(model) => change({ model })}
+          />
+          <NumberField
+            label="Samples"
+            value={settings.samples}
+            min={1}
+            max={100}
+            onChange={(samples) => change({ samples })}
+          />
+          <StepsField value={settings.steps} onChange={(steps) => change({ steps })} />
+          <SeedField value={settings.seed} onChange={(seed) => change({ seed })} />
+        </>
+      }
+    >
+      {last && (
+        <Figure narrow title="Predicted x₀" note={`of the first samples, at t = ${Math.round(last.t)}`}>
+          <SheetCanvas sheet={last.predicted} label={`Predicted clean images at t = ${Math.round(last.t)}`} />
+        </Figure>
+      )}
+      <div class="pair">
+        {modules.map(({ module, direction }, index) => (
+          <Figure
+            key={module}
+            title={direction === 'down' ? 'WG-Down' : 'WG-Up'}
+            note={`${module}: mean gate and deviation over ${settings.samples} samples`}
+          >
+            <LineChart
+              label={`Gates of ${module} over t, for the bands LL, LH, HL and HH`}
+              x={{ label: 'timestep t: noise at the right, image at the left', min: 0, max: 1000 }}
+              y={{ label: 'gate', min: 0, max: 1 }}
+              series={BANDS.map((band) => seriesOf(band, frames, index))}
+            />
           </Figure>
-        )}
-        <div class="pair">
-          {modules.map(({ module, direction }, index) => (
-            <Figure
-              key={module}
-              title={direction === 'down' ? 'WG-Down' : 'WG-Up'}
-              note={`${module}: mean gate and deviation over ${settings.samples} samples`}
-            >
-              <LineChart
-                label={`Gates of ${module} over t, for the bands LL, LH, HL and HH`}
-                x={{ label: 'timestep t: noise at the right, image at the left', min: 0, max: 1000 }}
-                y={{ label: 'gate', min: 0, max: 1 }}
-                series={BANDS.map((band) => seriesOf(band, frames, index))}
-              />
-            </Figure>
-          ))}
-        </div>
+        ))}
       </div>
-    </div>
+    </Workbench>
   );
 }
+
+const MODELS = [
+  ['sd', 'SD'],
+  ['own', 'dropped file'],
+] as const;
 
 function seriesOf({ key, name, dash }: (typeof BANDS)[number], frames: readonly GateFrame[], index: number): Series {
   const values = frames.map(({ modules }) => modules[index].bands[key]);

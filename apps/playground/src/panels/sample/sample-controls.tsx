@@ -1,4 +1,5 @@
 import { CheckField, NumberField, SelectField, SliderField, TextField } from '../../components/fields';
+import { SeedField, StepsField } from '../../components/run-fields';
 import type { ModelId, ModelInfo } from '../../protocol';
 import { SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
 
@@ -31,7 +32,6 @@ export function SampleControls({
 }) {
   const sampler = info?.samplers.find(({ name }) => name === settings.sampler);
   const names = info?.samplers.map(({ name }) => name) ?? [settings.sampler];
-  const [, mostSteps] = SAMPLE_RANGES.steps;
   return (
     <>
       <SelectField
@@ -71,11 +71,9 @@ export function SampleControls({
           onChange={(sigmas) => onChange({ sigmas })}
         />
       )}
-      <NumberField
-        label="Steps"
+      <StepsField
         value={settings.steps}
-        min={SAMPLE_RANGES.steps[0]}
-        max={Math.min(mostSteps, info?.trainTimesteps ?? mostSteps)}
+        {...(info ? { most: info.trainTimesteps } : {})}
         onChange={(steps) => onChange({ steps })}
       />
       {sampler?.eta && (
@@ -104,13 +102,7 @@ export function SampleControls({
         />
       )}
       <div class="row">
-        <NumberField
-          label="Seed"
-          value={settings.seed}
-          min={SAMPLE_RANGES.seed[0]}
-          max={SAMPLE_RANGES.seed[1]}
-          onChange={(seed) => onChange({ seed })}
-        />
+        <SeedField value={settings.seed} onChange={(seed) => onChange({ seed })} />
         <button
           type="button"
           class="inline"

@@ -3,8 +3,8 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import { Workbench } from '../../components/workbench';
 import type { DroppedFile } from '../../dropped-file';
 import { formatCount, formatRate } from '../../format';
 import type { ModelInfo, SampleFrame, SampleOutcome } from '../../protocol';
@@ -23,6 +23,9 @@ const LINKED = {
   choices: { model: ['teacher', 'lite', 'sd', 'own'], sigmas: ['', 'karras', 'exponential', 'beta'] },
   fractions: ['eta', 'guidance'],
 };
+
+const SAMPLING = { label: 'Sampling', unit: 'steps' };
+const LOADING = { label: 'Loading the model', unit: 'MB' };
 
 /** Draws a batch and shows every step of it. */
 export function SamplePanel({ client, ready, generation, active, values, onSettings }: PanelProps) {
@@ -45,7 +48,9 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
         collected.push(frame);
         setFrames([...collected]);
       };
-      const result = await job.run((onProgress) => client.sample(wanted, watching, proxy(onFrame), proxy(onProgress)));
+      const result = await job.run(SAMPLING, (onProgress) =>
+        client.sample(wanted, watching, proxy(onFrame), proxy(onProgress)),
+      );
       if (result !== undefined) setOutcome(result);
     },
     [client, job.run],
@@ -73,7 +78,7 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
   }, [client, ready, generation, settings.model]);
 
   const take = async (dropped: Promise<readonly DroppedFile[]>) => {
-    const taken = await job.run(async (onProgress) => {
+    const taken = await job.run(LOADING, async (onProgress) => {
       const files = await dropped;
       const [{ path, file } = { path: '', file: undefined }] = files;
       if (files.length === 1 && file !== undefined && /\.png$/i.test(path)) return client.settingsOf(file);
@@ -96,59 +101,46 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
   const shown = frame?.noisy ?? outcome?.images;
   const isDone = outcome !== undefined;
   return (
-    <div class="split">
-      <form
-        class="controls"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run(settings, watch);
-        }}
-      >
-        <SampleControls settings={settings} info={info} watch={watch} onChange={change} onWatch={setWatch} />
-        <button type="submit" class="primary" disabled={!ready}>
-          Sample
-        </button>
-        <ModelDrop active={active} onFiles={take} />
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Sampling" onCancel={() => void client.cancel('adopt', 'sample')} />
-        {info?.id === 'own' && settings.model === 'own' && <OwnModel info={info} isIdle={!job.running && !shown} />}
-        <div class="pair">
-          <Figure
-            title={frame ? 'x' : 'Images'}
-            note={frame ? `after step ${frame.step} of ${frame.steps}` : undefined}
-          >
-            <SheetCanvas sheet={shown} label={pictureLabel(settings, frame, isDone)} />
+    <Workbench
+      start={{ text: 'Sample', ready, run: () => void run(settings, watch) }}
+      job={job}
+      onCancel={() => void client.cancel('adopt', 'sample')}
+      controls={<SampleControls settings={settings} info={info} watch={watch} onChange={change} onWatch={setWatch} />}
+      below={<ModelDrop active={active} onFiles={take} />}
+    >
+      {info?.id === 'own' && settings.model === 'own' && <OwnModel info={info} isIdle={!job.running && !shown} />}
+      <div class="pair">
+        <Figure title={frame ? 'x' : 'Images'} note={frame ? `after step ${frame.step} of ${frame.steps}` : undefined}>
+          <SheetCanvas sheet={shown} label={pictureLabel(settings, frame, isDone)} />
+        </Figure>
+        {(watch || frame !== undefined) && (
+          <Figure title="Predicted x₀" note={frame ? `at t = ${Math.round(frame.t)}` : undefined}>
+            <SheetCanvas
+              sheet={frame?.predicted}
+              label={frame ? `The clean images as predicted at t = ${Math.round(frame.t)}` : ''}
+            />
           </Figure>
-          {(watch || frame !== undefined) && (
-            <Figure title="Predicted x₀" note={frame ? `at t = ${Math.round(frame.t)}` : undefined}>
-              <SheetCanvas
-                sheet={frame?.predicted}
-                label={frame ? `The clean images as predicted at t = ${Math.round(frame.t)}` : ''}
-              />
-            </Figure>
-          )}
-        </div>
-        {frames.length > 0 && (
-          <Scrubber count={frames.length} chosen={chosen} onChoose={setChosen} running={job.running} />
         )}
-        {outcome && (
-          <p class="facts">
-            <b>{formatRate(outcome.stepsPerSecond)}</b> steps per second
-            {settings.batch > 1 ? ` of ${outcome.settings.batch} images` : ''} · <b>{outcome.seconds.toFixed(1)} s</b>{' '}
-            in all
-            {info && (
-              <>
-                {' '}
-                · {formatCount(info.parameters)} parameters · {formatCount(info.macs)} MACs a step and image
-              </>
-            )}
-          </p>
-        )}
-        {outcome && <SaveButtons client={client} outcome={outcome} onFail={job.fail} />}
-        {(frame || outcome) && <SpectrumChart frame={frame} outcome={outcome} />}
       </div>
-    </div>
+      {frames.length > 0 && (
+        <Scrubber count={frames.length} chosen={chosen} onChoose={setChosen} running={job.running !== undefined} />
+      )}
+      {outcome && (
+        <p class="facts">
+          <b>{formatRate(outcome.stepsPerSecond)}</b> steps per second
+          {settings.batch > 1 ? ` of ${outcome.settings.batch} images` : ''} · <b>{outcome.seconds.toFixed(1)} s</b> in
+          all
+          {info && (
+            <>
+              {' '}
+              · {formatCount(info.parameters)} parameters · {formatCount(info.macs)} MACs a step and image
+            </>
+          )}
+        </p>
+      )}
+      {outcome && <SaveButtons client={client} outcome={outcome} onFail={job.fail} />}
+      {(frame || outcome) && <SpectrumChart frame={frame} outcome={outcome} />}
+    </Workbench>
   );
 }
 

@@ -1,14 +1,15 @@
 import { proxy } from 'comlink';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { BarChart } from '../../chart/bar-chart';
 import { LineChart } from '../../chart/line-chart';
 import { NumberField } from '../../components/fields';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
+import { SeedField } from '../../components/run-fields';
+import { Workbench } from '../../components/workbench';
 import { formatCount } from '../../format';
 import type { ToyFrame, ToyModel } from '../../protocol';
-import { readSettings } from '../../settings/hash';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
 
 const DEFAULTS = { steps: 1000, seed: 0 };
@@ -17,71 +18,57 @@ const SAMPLES = 300;
 const RARE = { frequency: 3, probability: 0.2 };
 const COMMON = { frequency: 5, probability: 0.8 };
 
+const TASK = { label: 'Training', unit: 'steps' };
+
 /** Figure 4: a narrow and a wide network on signals of two frequencies. */
-export function ToyPanel({ client, ready, active, values, onSettings }: PanelProps) {
-  const [settings, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+export function ToyPanel({ client, ready, values, onSettings }: PanelProps) {
+  const [settings, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
   const [frame, setFrame] = useState<ToyFrame>();
   const job = useJob();
-  useEffect(() => {
-    if (active) setSettings(readSettings(values, DEFAULTS, LINKED));
-  }, [values]);
-  useEffect(() => onSettings(settings), [settings]);
 
   const run = async () => {
     setFrame(undefined);
-    const last = await job.run((onProgress) =>
+    const last = await job.run(TASK, (onProgress) =>
       client.toy({ ...settings, samples: SAMPLES }, proxy(setFrame), proxy(onProgress)),
     );
     if (last !== undefined) setFrame(last);
   };
   return (
-    <div class="split">
-      <form
-        class="controls"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run();
-        }}
-      >
-        <NumberField
-          label="Training steps"
-          value={settings.steps}
-          min={10}
-          max={20_000}
-          onChange={(steps) => setSettings({ ...settings, steps })}
-        />
-        <NumberField
-          label="Seed"
-          value={settings.seed}
-          min={0}
-          max={2 ** 31 - 1}
-          onChange={(seed) => setSettings({ ...settings, seed })}
-        />
-        <p class="hint">
-          Signals cos(a 2π x): a is 3 with probability 0.2, else 5. Two perceptrons of two layers learn to denoise them,
-          on the same signals and noise.
-        </p>
-        <button type="submit" class="primary" disabled={!ready}>
-          Train both
-        </button>
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Training" onCancel={() => void client.cancel('toy')} />
-        {frame === undefined && !job.running && (
-          <p class="muted">Train to see which frequencies {SAMPLES} samples of each network have.</p>
-        )}
-        {frame && (
-          <p class="facts" data-step={frame.step}>
-            After <b>{frame.step}</b> of {frame.steps} training steps
+    <Workbench
+      start={{ text: 'Train both', ready, run: () => void run() }}
+      job={job}
+      onCancel={() => void client.cancel('toy')}
+      controls={
+        <>
+          <NumberField
+            label="Training steps"
+            value={settings.steps}
+            min={10}
+            max={20_000}
+            onChange={(steps) => change({ steps })}
+          />
+          <SeedField value={settings.seed} onChange={(seed) => change({ seed })} />
+          <p class="hint">
+            Signals cos(a 2π x): a is 3 with probability 0.2, else 5. Two perceptrons of two layers learn to denoise
+            them, on the same signals and noise.
           </p>
-        )}
-        <div class="pair">
-          {frame?.models.map((model) => (
-            <ToyFigure key={model.width} model={model} samples={frame.samples} />
-          ))}
-        </div>
+        </>
+      }
+    >
+      {frame === undefined && !job.running && (
+        <p class="muted">Train to see which frequencies {SAMPLES} samples of each network have.</p>
+      )}
+      {frame && (
+        <p class="facts" data-step={frame.step}>
+          After <b>{frame.step}</b> of {frame.steps} training steps
+        </p>
+      )}
+      <div class="pair">
+        {frame?.models.map((model) => (
+          <ToyFigure key={model.width} model={model} samples={frame.samples} />
+        ))}
       </div>
-    </div>
+    </Workbench>
   );
 }
 

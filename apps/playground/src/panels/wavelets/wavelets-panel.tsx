@@ -1,12 +1,13 @@
+import { proxy } from 'comlink';
 import { useEffect, useState } from 'preact/hooks';
 import type { PanelProps } from '../../app';
 import { SelectField, SliderField } from '../../components/fields';
 import { Figure } from '../../components/figure';
-import { JobBar } from '../../components/job-bar';
 import { PictureField } from '../../components/picture-field';
 import { SheetCanvas } from '../../components/sheet-canvas';
+import { Workbench } from '../../components/workbench';
 import type { WaveletOutcome } from '../../protocol';
-import { readSettings } from '../../settings/hash';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
 import { BandSwitches } from './band-switches';
 import { FAMILIES, familyOf } from './families';
@@ -15,9 +16,11 @@ const DEFAULTS = { wavelet: 'haar', mode: 'periodization', level: 3, off: '' };
 const MODES = ['periodization', 'symmetric', 'reflect', 'zero'];
 const LINKED = { ranges: { level: [1, 8] }, choices: { mode: MODES } } as const;
 
+const TASK = { label: 'Transforming', unit: 'parts' };
+
 /** A picture's wavelet pyramid, whose bands can be switched off. */
 export function WaveletsPanel({ client, ready, active, values, onSettings }: PanelProps) {
-  const [settings, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+  const [settings, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
   const [names, setNames] = useState<readonly string[]>([]);
   const [file, setFile] = useState<File | null>(null);
   const [outcome, setOutcome] = useState<WaveletOutcome>();
@@ -29,76 +32,73 @@ export function WaveletsPanel({ client, ready, active, values, onSettings }: Pan
     void client.waveletNames().then(setNames);
   }, [client]);
   useEffect(() => {
-    if (active) setSettings(readSettings(values, DEFAULTS, LINKED));
-  }, [values]);
-  useEffect(() => {
     if (!ready || !active) return;
-    onSettings(settings);
     void job
-      .run(() => client.wavelets(file, { wavelet, mode, level, off }))
+      .run(TASK, (onProgress) => client.wavelets(file, { wavelet, mode, level, off }, proxy(onProgress)))
       .then((made) => {
         if (made !== undefined) setOutcome(made);
       });
   }, [ready, active, file, settings]);
 
-  const change = (part: Partial<typeof DEFAULTS>) => setSettings({ ...settings, ...part });
   const family = familyOf(wavelet);
   const members = names.filter((name) => familyOf(name) === family);
   return (
-    <div class="split">
-      <form class="controls" onSubmit={(event) => event.preventDefault()}>
-        <PictureField file={file} active={active} onFile={setFile} />
-        <SelectField
-          label="Family"
-          value={family}
-          options={FAMILIES.map(({ prefix, name }) => [prefix, name])}
-          onChange={(prefix) => change({ wavelet: names.find((name) => familyOf(name) === prefix) ?? 'haar' })}
-        />
-        {members.length > 1 && (
+    <Workbench
+      job={job}
+      onCancel={() => void client.cancel('wavelets')}
+      controls={
+        <>
+          <PictureField file={file} active={active} onFile={setFile} />
           <SelectField
-            label="Wavelet"
-            value={wavelet}
-            options={members.map((name) => [name, name])}
-            onChange={(name) => change({ wavelet: name })}
+            label="Family"
+            value={family}
+            options={FAMILIES.map(({ prefix, name }) => [prefix, name])}
+            onChange={(prefix) => change({ wavelet: names.find((name) => familyOf(name) === prefix) ?? 'haar' })}
           />
-        )}
-        <SelectField
-          label="Beyond the border"
-          value={mode}
-          options={MODES.map((name) => [name, name])}
-          onChange={(next) => change({ mode: next })}
-        />
-        <SliderField
-          label="Levels"
-          value={Math.min(level, outcome?.maxLevels ?? level)}
-          min={1}
-          max={outcome?.maxLevels ?? 8}
-          onChange={(next) => change({ level: next })}
-        />
-        {outcome && (
-          <BandSwitches
-            levels={outcome.levels}
-            energy={outcome.energy}
-            off={off}
-            onChange={(next) => change({ off: next.join(' ') })}
+          {members.length > 1 && (
+            <SelectField
+              label="Wavelet"
+              value={wavelet}
+              options={members.map((name) => [name, name])}
+              onChange={(name) => change({ wavelet: name })}
+            />
+          )}
+          <SelectField
+            label="Beyond the border"
+            value={mode}
+            options={MODES.map((name) => [name, name])}
+            onChange={(next) => change({ mode: next })}
           />
-        )}
-      </form>
-      <div class="stage">
-        <JobBar job={job} label="Transforming" onCancel={() => void client.cancel('wavelets')} />
-        <Figure narrow title="Pyramid" note="coarse at the top left; edges around grey, faint ones raised">
-          <SheetCanvas sheet={outcome?.pyramid} label={`Wavelet pyramid of the picture in ${wavelet}`} />
+          <SliderField
+            label="Levels"
+            value={Math.min(level, outcome?.maxLevels ?? level)}
+            min={1}
+            max={outcome?.maxLevels ?? 8}
+            onChange={(next) => change({ level: next })}
+          />
+          {outcome && (
+            <BandSwitches
+              levels={outcome.levels}
+              energy={outcome.energy}
+              off={off}
+              onChange={(next) => change({ off: next.join(' ') })}
+            />
+          )}
+        </>
+      }
+    >
+      <Figure narrow title="Pyramid" note="coarse at the top left; edges around grey, faint ones raised">
+        <SheetCanvas sheet={outcome?.pyramid} label={`Wavelet pyramid of the picture in ${wavelet}`} />
+      </Figure>
+      <div class="pair">
+        <Figure title="Original">
+          <SheetCanvas sheet={outcome?.original} label="The picture" />
         </Figure>
-        <div class="pair">
-          <Figure title="Original">
-            <SheetCanvas sheet={outcome?.original} label="The picture" />
-          </Figure>
-          <Figure title="Reconstruction" note={outcome && `PSNR ${formatPsnr(outcome.psnr)}`}>
-            <SheetCanvas sheet={outcome?.reconstruction} label="What the bands that are left give back" />
-          </Figure>
-        </div>
+        <Figure title="Reconstruction" note={outcome && `PSNR ${formatPsnr(outcome.psnr)}`}>
+          <SheetCanvas sheet={outcome?.reconstruction} label="What the bands that are left give back" />
+        </Figure>
       </div>
-    </div>
+    </Workbench>
   );
 }
 

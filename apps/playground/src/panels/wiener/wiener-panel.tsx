@@ -3,8 +3,9 @@ import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { SliderField } from '../../components/fields';
 import { Figure } from '../../components/figure';
+import { Workbench } from '../../components/workbench';
 import type { FilterResponse } from '../../protocol';
-import { readSettings } from '../../settings/hash';
+import { useLinkedSettings } from '../../settings/use-linked-settings';
 
 const DEFAULTS = { t: 400, exponent: 2 };
 const LINKED = { ranges: { t: [0, 999], exponent: [0, 4] }, fractions: ['exponent'] } as const;
@@ -12,15 +13,11 @@ const OTHERS = [0, 100, 200, 300, 400, 500, 600, 700, 800, 900];
 const X_AXIS = { label: 'frequency f', log: true, min: 0.1, max: 100 };
 
 /** Figure 3: the optimal linear denoiser opens as the noise falls. */
-export function WienerPanel({ client, active, values, onSettings }: PanelProps) {
-  const [{ t, exponent }, setSettings] = useState(() => readSettings(values, DEFAULTS, LINKED));
+export function WienerPanel({ client, values, onSettings }: PanelProps) {
+  const [{ t, exponent }, change] = useLinkedSettings({ values, onSettings }, DEFAULTS, LINKED);
   const [responses, setResponses] = useState<readonly FilterResponse[]>([]);
 
   useEffect(() => {
-    if (active) setSettings(readSettings(values, DEFAULTS, LINKED));
-  }, [values]);
-  useEffect(() => {
-    onSettings({ t, exponent });
     let current = true;
     void client.filterResponses([...OTHERS, t], exponent).then((made) => {
       if (current) setResponses(made);
@@ -33,67 +30,68 @@ export function WienerPanel({ client, active, values, onSettings }: PanelProps) 
   const own = responses.at(-1);
   const series = useMemo(() => signalSeries(responses), [responses]);
   return (
-    <div class="split">
-      <form class="controls" onSubmit={(event) => event.preventDefault()}>
-        <SliderField
-          label="Timestep t"
-          value={t}
-          min={0}
-          max={999}
-          onChange={(next) => setSettings({ t: next, exponent })}
-          hint={
-            own &&
-            `ᾱ = ${own.alphaCumprod.toPrecision(3)}: ${(100 * own.alphaCumprod).toPrecision(2)} % of the power is image`
-          }
-        />
-        <SliderField
-          label="Exponent a of the spectrum 1 / fᵃ"
-          value={exponent}
-          min={0}
-          max={4}
-          step={0.1}
-          text={exponent.toFixed(1)}
-          onChange={(next) => setSettings({ t, exponent: next })}
-          hint="Photographs have about 2."
-        />
-        {own && (
-          <p class="hint">
-            The filter falls to half its power at <b>f = {halfPower(own)}</b>.
-          </p>
-        )}
-      </form>
-      <div class="stage">
-        <Figure title="|G|²" note="of the filter that estimates the image, relative to its largest value">
-          <LineChart
-            label={`Response of the optimal signal filter over frequency at t = ${t}, and at other timesteps`}
-            x={X_AXIS}
-            y={{ label: 'relative power', min: 0, max: 1 }}
-            series={series}
-            height={300}
-          />
-        </Figure>
-        <Figure title="H" note="of the filter that estimates the noise; the paper prints it without √(1 − ᾱ)">
-          <LineChart
-            label={`Response of the optimal noise filter over frequency at t = ${t}`}
-            x={X_AXIS}
-            y={{ label: 'H', min: 0 }}
-            series={
-              own
-                ? [
-                    { name: 'optimal', x: own.frequency, y: own.noise, color: 'var(--sd)' },
-                    { name: 'as printed', x: own.frequency, y: own.noisePublished, color: 'var(--lite)', dash: '7 4' },
-                  ]
-                : []
+    <Workbench
+      controls={
+        <>
+          <SliderField
+            label="Timestep t"
+            value={t}
+            min={0}
+            max={999}
+            onChange={(next) => change({ t: next })}
+            hint={
+              own &&
+              `ᾱ = ${own.alphaCumprod.toPrecision(3)}: ${(100 * own.alphaCumprod).toPrecision(2)} % of the power is image`
             }
           />
-        </Figure>
-        <p class="muted">
-          The best linear denoiser of x_t = √ᾱ x₀ + √(1 − ᾱ) ε is a low pass whose band grows as the noise falls. A
-          small network cannot follow with fixed filters; wavelet gates can. f is in units of the frequency at which the
-          image’s spectrum has the noise’s power.
-        </p>
-      </div>
-    </div>
+          <SliderField
+            label="Exponent a of the spectrum 1 / fᵃ"
+            value={exponent}
+            min={0}
+            max={4}
+            step={0.1}
+            text={exponent.toFixed(1)}
+            onChange={(next) => change({ exponent: next })}
+            hint="Photographs have about 2."
+          />
+          {own && (
+            <p class="hint">
+              The filter falls to half its power at <b>f = {halfPower(own)}</b>.
+            </p>
+          )}
+        </>
+      }
+    >
+      <Figure title="|G|²" note="of the filter that estimates the image, relative to its largest value">
+        <LineChart
+          label={`Response of the optimal signal filter over frequency at t = ${t}, and at other timesteps`}
+          x={X_AXIS}
+          y={{ label: 'relative power', min: 0, max: 1 }}
+          series={series}
+          height={300}
+        />
+      </Figure>
+      <Figure title="H" note="of the filter that estimates the noise; the paper prints it without √(1 − ᾱ)">
+        <LineChart
+          label={`Response of the optimal noise filter over frequency at t = ${t}`}
+          x={X_AXIS}
+          y={{ label: 'H', min: 0 }}
+          series={
+            own
+              ? [
+                  { name: 'optimal', x: own.frequency, y: own.noise, color: 'var(--sd)' },
+                  { name: 'as printed', x: own.frequency, y: own.noisePublished, color: 'var(--lite)', dash: '7 4' },
+                ]
+              : []
+          }
+        />
+      </Figure>
+      <p class="muted">
+        The best linear denoiser of x_t = √ᾱ x₀ + √(1 − ᾱ) ε is a low pass whose band grows as the noise falls. A small
+        network cannot follow with fixed filters; wavelet gates can. f is in units of the frequency at which the image’s
+        spectrum has the noise’s power.
+      </p>
+    </Workbench>
   );
 }
 

@@ -1,10 +1,9 @@
-import { type Autoencoder, decodeTiled, encodeTiled, type TiledOptions } from '@sd/autoencoder';
+import { decodeTiled, encodeTiled, type TiledOptions } from '@sd/autoencoder';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FirstStageOutcome } from '../../protocol';
-import { letEventsIn } from '../let-events-in';
 import { pictureTensor } from '../picture';
-import { decode, encode, type FirstStage } from '../pipeline';
+import { type FirstStage, fromSigned, toSigned } from '../pipeline';
 import { sheetOf } from '../sheet';
 import { spectrumOf } from '../spectrum';
 import { signedPsnr } from './wavelets';
@@ -21,11 +20,10 @@ export async function firstStage(
   signal: AbortSignal,
 ): Promise<FirstStageOutcome> {
   const x = await pictureTensor(file, size);
-  const whole = { firstStage: { ...stage, scale: 1, shift: 0 } };
   let z: Tensor4D | undefined;
   let y: Tensor4D | undefined;
   try {
-    [z, y] = await thereAndBack(whole, x, onStep, signal);
+    [z, y] = await thereAndBack(stage.network, x, onStep, signal);
     const difference = tf.tidy(() => tf.clipByValue(tf.mul(tf.sub(y as Tensor4D, x), 4), -1, 1) as Tensor4D);
     const latent = channelsOf(z);
     try {
@@ -52,28 +50,26 @@ const TILE = 128;
 
 /** @returns latent and decoded image, owned by the caller. */
 async function thereAndBack(
-  pipeline: { readonly firstStage: FirstStage },
+  network: FirstStage['network'],
   x: Tensor4D,
   onStep: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<[Tensor4D, Tensor4D]> {
-  const { network } = pipeline.firstStage;
-  if (network.kind === 'tiny') {
-    signal.throwIfAborted();
-    const z = encode(pipeline, x);
-    onStep(1, 2);
-    return [z, decode(pipeline, z)];
-  }
-  const tiles = (half: 0 | 1) => ({
+  const tiles = (half: 0 | 1): TiledOptions => ({
     tileSize: TILE,
     signal,
-    onTile: (done: number, total: number) => onStep(half * total + done, 2 * total),
+    onTile: (done, total) => onStep(half * total + done, 2 * total),
   });
-  const z = await encodedInTiles(network, x, tiles(0));
+  const input = tf.tidy(() => fromSigned(network, x));
+  let z: Tensor4D;
   try {
-    await letEventsIn();
+    z = await encodedInTiles(network, input, tiles(0));
+  } finally {
+    input.dispose();
+  }
+  try {
     const decoded = await decodeTiled(network, z, tiles(1));
-    const y = tf.clipByValue(decoded, -1, 1) as Tensor4D;
+    const y = tf.tidy(() => tf.clipByValue(toSigned(network, decoded), -1, 1) as Tensor4D);
     decoded.dispose();
     return [z, y];
   } catch (error) {
@@ -83,8 +79,8 @@ async function thereAndBack(
 }
 
 /** The latent, of a KL first stage the mean. @returns owned by the caller. */
-async function encodedInTiles(network: Autoencoder, x: Tensor4D, options: TiledOptions): Promise<Tensor4D> {
-  if (network.kind === 'vq') return encodeTiled(network, x, options);
+async function encodedInTiles(network: FirstStage['network'], x: Tensor4D, options: TiledOptions): Promise<Tensor4D> {
+  if (network.kind !== 'kl') return encodeTiled(network, x, options);
   const posterior = await encodeTiled(network, x, options);
   const mean = posterior.mode();
   posterior.dispose();

@@ -1,11 +1,10 @@
-import { foldIn, normal, type RandomKey, randomKey, uniformArray } from '@sd/core';
+import { foldIn, letEventsIn, normal, type RandomKey, randomKey, uniformArray } from '@sd/core';
 import { valueAndGradients } from '@sd/nn';
 import { AdamW } from '@sd/nn/optim';
 import { ddimScheduler } from '@sd/schedulers';
 import type { Scalar, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ToyFrame, ToyModel, ToySettings } from '../../protocol';
-import { letEventsIn } from '../let-events-in';
 import { ToyDenoiser } from './toy-denoiser';
 
 /** The signal is cos(a 2 pi x), and a is 3 with probability 0.2, else 5. Yang et al. 2023, Example 1 (Figure 4). */
@@ -46,7 +45,7 @@ export async function toy(
   const every = Math.max(LEAST_STEPS_A_FRAME, Math.ceil(steps / FRAMES));
   const frame = async (step: number): Promise<ToyFrame> => {
     const models: ToyModel[] = [];
-    for (const each of trained) models.push(await sampled(each, samples, foldIn(key, 'samples')));
+    for (const each of trained) models.push(await sampled(each, samples, foldIn(key, 'samples'), signal));
     return { step, steps, samples, models };
   };
   try {
@@ -99,7 +98,12 @@ function signals(key: RandomKey, count: number): Tensor2D {
   return tf.tensor2d(values, [count, POINTS]);
 }
 
-async function sampled({ width, model, loss }: Trained, count: number, key: RandomKey): Promise<ToyModel> {
+async function sampled(
+  { width, model, loss }: Trained,
+  count: number,
+  key: RandomKey,
+  signal: AbortSignal,
+): Promise<ToyModel> {
   const noise = normal(key, [count, POINTS]) as Tensor2D;
   let x: Tensor2D | undefined;
   try {
@@ -107,6 +111,7 @@ async function sampled({ width, model, loss }: Trained, count: number, key: Rand
       steps: SAMPLING_STEPS,
       eta: 1, // as random as the paper's ancestral sampling
       key: foldIn(key, 'steps'),
+      signal,
     });
     const values = (await x.data()) as Float32Array;
     const rows = Array.from({ length: count }, (_, i) => values.subarray(i * POINTS, (i + 1) * POINTS));

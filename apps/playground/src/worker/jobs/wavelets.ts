@@ -1,3 +1,4 @@
+import { letEventsIn } from '@sd/core';
 import { psnr } from '@sd/metrics';
 import {
   type DetailBands,
@@ -15,10 +16,22 @@ import { pictureTensor } from '../picture';
 import { sheetOf, sheetOfValues } from '../sheet';
 
 const SIZE = 256;
+/** The picture, its pyramid, what comes back, and how it is shown. */
+const PARTS = 4;
 const DETAILS = ['lh', 'hl', 'hh'] as const;
 
-/** A picture's pyramid in any wavelet, and what comes back without some of its bands. @throws {UserError} */
-export async function wavelets(file: Blob | null, settings: WaveletSettings): Promise<WaveletOutcome> {
+/** A picture's pyramid in any wavelet, and what comes back without some of its bands. @throws {UserError} @throws the signal's reason. */
+export async function wavelets(
+  file: Blob | null,
+  settings: WaveletSettings,
+  onStep: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<WaveletOutcome> {
+  const done = async (parts: number) => {
+    onStep(parts, PARTS);
+    await letEventsIn();
+    signal.throwIfAborted();
+  };
   const options = { wavelet: settings.wavelet as WaveletName, mode: settings.mode as ExtensionMode };
   const maxLevels = Math.max(1, maxLevel(SIZE, options.wavelet));
   const levels = Math.min(settings.level, maxLevels);
@@ -26,12 +39,15 @@ export async function wavelets(file: Blob | null, settings: WaveletSettings): Pr
   let coefficients: WaveletCoefficients | undefined;
   let reconstruction: Tensor4D | undefined;
   try {
+    await done(1);
     coefficients = wavedec2d(x, { ...options, level: levels });
+    await done(2);
     const kept = coefficients;
     reconstruction = tf.tidy(() => {
       const back = waverec2d(withoutBands(kept, settings.off), { ...options, size: [SIZE, SIZE] });
       return tf.clipByValue(back, -1, 1) as Tensor4D;
     });
+    await done(3);
     return {
       original: await sheetOf(x),
       pyramid: await pyramid(coefficients, settings.off),
