@@ -66,7 +66,7 @@ export async function reproduce(names: readonly string[], options: ReproduceOpti
   /** Runs one and writes what it finds. */
   const runOne = async ({ run, ...words }: Reproduction, backend: string) => {
     const folder = join(out, scale, words.name);
-    const pieces = new Pieces(join(folder, 'pieces'), signal, choice);
+    const pieces = new Pieces(join(folder, 'pieces'), signal, choice, backend);
     say(words.title);
     const { figures, ...outcome } = await run({
       scale,
@@ -80,8 +80,10 @@ export async function reproduce(names: readonly string[], options: ReproduceOpti
       signal,
       report: say,
     });
-    const { seconds } = pieces;
-    const facts = { format: 'sd-reproduction-1', scale, seed, date: new Date().toISOString(), backend } as const;
+    const { seconds, backends } = pieces;
+    const computedOn = backends.length > 0 ? backends.join('; ') : backend;
+    const date = new Date().toISOString();
+    const facts = { format: 'sd-reproduction-1', scale, seed, date, backend: computedOn } as const;
     await writeResult(folder, { ...words, ...facts, seconds, ...outcome }, figures);
   };
 

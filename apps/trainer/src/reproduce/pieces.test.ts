@@ -125,6 +125,13 @@ test('where nothing is to be computed the finished pieces are taken', async () =
   );
 });
 
+test('a piece keeps what it was computed on, which a later run on another backend says', async () => {
+  await new Pieces(folder, never, 'all', 'webgpu (a device)').all(z.string(), threePieces());
+  const joined = new Pieces(folder, never, 'none', 'cpu');
+  await joined.all(z.string(), threePieces());
+  expect(joined.backends).toEqual(['webgpu (a device)']);
+});
+
 test('time that is up while others compute ends the waiting', async () => {
   const claim = await Claim.take(join(folder, 'a.json'));
   const controller = new AbortController();

@@ -35,7 +35,15 @@ export type PieceChoice =
   /** Those alone whose names begin with one of these, and nothing is made of them: another run joins them. */
   | { readonly only: readonly string[] };
 
-const kept = z.object({ settings: z.string(), seconds: z.number(), value: z.unknown().optional() });
+const kept = z.object({
+  settings: z.string(),
+  seconds: z.number(),
+  /** What it was computed on. */
+  backend: z.string().optional(),
+  value: z.unknown().optional(),
+});
+
+type Known<T> = { readonly value: T; readonly seconds: number; readonly backend: string | undefined };
 
 /** Between two looks at what other processes are working on. */
 const LOOK_AGAIN_MS = 1000;
@@ -49,12 +57,20 @@ const LOOK_AGAIN_MS = 1000;
  */
 export class Pieces {
   #seconds = 0;
+  readonly #backends = new Set<string>();
 
+  /** @param backend that pieces are computed on, in words. */
   constructor(
     private readonly folder: string,
     private readonly signal: AbortSignal,
     private readonly choice: PieceChoice = 'all',
+    private readonly backend?: string,
   ) {}
+
+  /** What the pieces that were asked for were computed on. */
+  get backends(): readonly string[] {
+    return [...this.#backends];
+  }
 
   /** Of computing all pieces that were asked for, in this run of the command or an earlier one. */
   get seconds(): number {
@@ -86,6 +102,11 @@ export class Pieces {
     throw new PiecesDone(`${chosen.length} of ${pieces.length} pieces, which are in ${this.folder}`);
   }
 
+  /** Of some pieces those that are finished; nothing is computed. */
+  async finished<T>(schema: z.ZodType<T>, pieces: readonly Piece<T>[]): Promise<Map<string, T>> {
+    return this.#gather(schema, pieces, false);
+  }
+
   #complete<T>(found: ReadonlyMap<string, T>, pieces: readonly Piece<T>[]): T[] {
     const missing = pieces.flatMap(({ name }) => (found.has(name) ? [] : [name]));
     if (missing.length === 0) return pieces.map(({ name }) => found.get(name) as T);
@@ -109,20 +130,21 @@ export class Pieces {
     }
   }
 
-  #take<T>(found: Map<string, T>, name: string, { value, seconds }: { value: T; seconds: number }): void {
+  #take<T>(found: Map<string, T>, name: string, { value, seconds, backend }: Known<T>): void {
     found.set(name, value);
     this.#seconds += seconds;
+    if (backend !== undefined) this.#backends.add(backend);
   }
 
   #file(name: string): string {
     return join(this.folder, `${name}.json`);
   }
 
-  async #known<T>({ name, settings }: Piece<T>, schema: z.ZodType<T>) {
+  async #known<T>({ name, settings }: Piece<T>, schema: z.ZodType<T>): Promise<Known<T> | undefined> {
     const known = await readKept(this.#file(name));
     if (known?.settings !== JSON.stringify(settings) || known.value === undefined) return undefined;
     const value = schema.safeParse(known.value);
-    return value.success ? { value: value.data, seconds: known.seconds } : undefined;
+    return value.success ? { value: value.data, seconds: known.seconds, backend: known.backend } : undefined;
   }
 
   /** Computes a piece unless another process does, or it is not its turn. */
@@ -140,7 +162,7 @@ export class Pieces {
     }
   }
 
-  async #compute<T>({ name, settings, compute }: Piece<T>, schema: z.ZodType<T>) {
+  async #compute<T>({ name, settings, compute }: Piece<T>, schema: z.ZodType<T>): Promise<Known<T>> {
     const file = this.#file(name);
     const wanted = JSON.stringify(settings);
     const before = await readKept(file);
@@ -150,8 +172,9 @@ export class Pieces {
     try {
       const value = await compute();
       const seconds = spent();
-      await writeAtomically(file, json({ settings: wanted, seconds, value }));
-      return { value: schema.parse(value), seconds };
+      const { backend } = this;
+      await writeAtomically(file, json({ settings: wanted, seconds, ...(backend ? { backend } : {}), value }));
+      return { value: schema.parse(value), seconds, backend };
     } catch (error) {
       // What an interrupted piece has cost is part of what it costs.
       if (error === this.signal.reason) await writeAtomically(file, json({ settings: wanted, seconds: spent() }));

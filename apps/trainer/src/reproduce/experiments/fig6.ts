@@ -18,6 +18,9 @@ const SIZES: Readonly<Record<Scale, Size>> = {
   full: { models: 'ffhq', batchSize: 64, runs: 30 },
 };
 
+/** Backends in the order of the table. */
+const BACKENDS = ['webgpu', 'tensorflow', 'wasm', 'cpu'];
+
 const timed = z.array(z.number().positive());
 
 export const fig6: Reproduction = {
@@ -40,60 +43,78 @@ function family(models: Size['models']): Readonly<Record<'ldm' | 'lite' | 'sd', 
 
 async function run({ scale, pieces, openProgress, signal }: ReproductionContext) {
   const { models, batchSize, runs } = SIZES[scale];
-  const timedModels = Object.entries(family(models));
-  const wanted = timedModels.map(([name, config]): Piece<z.infer<typeof timed>> => {
-    const settings = { models, batchSize, runs, backend: tf.getBackend() };
-    const compute = async () => {
-      const unet = new UNet(config);
-      const progress = openProgress(`time ${name}`, runs, 'run');
-      try {
-        return await timedRuns(unet, batchSize, runs, (done) => {
-          progress.update(done);
-          signal.throwIfAborted();
-        });
-      } finally {
-        progress.stop();
-        unet.dispose();
+  const configs = Object.entries(family(models));
+  const on = (backend: string) =>
+    configs.map(([name, config]): Piece<z.infer<typeof timed>> => {
+      const compute = async () => {
+        const unet = new UNet(config);
+        const progress = openProgress(`time ${name}`, runs, 'run');
+        try {
+          return await timedRuns(unet, batchSize, runs, (done) => {
+            progress.update(done);
+            signal.throwIfAborted();
+          });
+        } finally {
+          progress.stop();
+          unet.dispose();
+        }
+      };
+      return { name: `${name}-${backend}`, settings: { models, batchSize, runs, backend }, compute };
+    });
+  await pieces.some(timed, on(tf.getBackend()));
+  const rows: Row[] = [];
+  for (const backend of BACKENDS) {
+    const found = await pieces.finished(timed, on(backend));
+    for (const [name, config] of configs) {
+      const seconds = found.get(`${name}-${backend}`);
+      const ldm = found.get(`ldm-${backend}`);
+      if (seconds && ldm) {
+        const [parameters, macs] = [countParameters(config), countMacs(config)];
+        rows.push({ backend, name, parameters, macs, seconds, timesLdm: rate(seconds) / rate(ldm) });
       }
-    };
-    return { name: `${name}-${tf.getBackend()}`, settings, compute };
-  });
-  const found = await pieces.all(timed, wanted);
-  const rows = timedModels.map(([name, config], i) => ({
-    name,
-    parameters: countParameters(config),
-    macs: countMacs(config),
-    seconds: found[i],
-  }));
-  const rate = (seconds: readonly number[]) => seconds.length / seconds.reduce((sum, value) => sum + value, 0);
-  const [ldm] = rows;
+    }
+  }
+  const ldmMacs = countMacs(family(models).ldm);
   return {
-    settings: { models, batchSize, runs, tfjsBackend: tf.getBackend() },
+    settings: { models, batchSize, runs },
     values: { rows },
     figures: [],
     tables: [
       {
         title: 'Steps a second',
-        note: `Batches of ${batchSize}, mean of ${runs} runs; the deviation is of a run's time, as a share of its mean.`,
-        columns: ['model', 'parameters', 'MACs', 'steps/s', 'deviation', 'of LDM’s'],
-        rows: rows.map(({ name, parameters, macs, seconds }) => [
+        note: `Batches of ${batchSize}, mean of ${runs} runs; the deviation is of a run's time, as a share of its mean. On every backend that has been timed.`,
+        columns: ['backend', 'model', 'parameters', 'MACs', 'steps/s', 'deviation', 'of LDM’s'],
+        rows: rows.map(({ backend, name, parameters, macs, seconds, timesLdm }) => [
+          backend,
           name,
           formatParameters(parameters),
           formatMacs(macs),
           formatRate(rate(seconds)),
           `${(100 * relativeDeviation(seconds)).toFixed(0)} %`,
-          `${(rate(seconds) / rate(ldm.seconds)).toFixed(2)} ×`,
+          `${timesLdm.toFixed(2)} ×`,
         ]),
       },
     ],
-    findings: rows
-      .slice(1)
-      .map(
-        ({ name, seconds, macs }) =>
-          `${name} takes ${(rate(seconds) / rate(ldm.seconds)).toFixed(1)} times as many steps a second as ldm, with ${(ldm.macs / macs).toFixed(1)} times fewer MACs.`,
-      ),
+    findings: rows.flatMap(({ backend, name, timesLdm, macs }) =>
+      name === 'ldm'
+        ? []
+        : [
+            `${backend}: ${name} takes ${timesLdm.toFixed(1)} times as many steps a second as ldm, with ${(ldmMacs / macs).toFixed(1)} times fewer MACs.`,
+          ],
+    ),
   };
 }
+
+type Row = {
+  readonly backend: string;
+  readonly name: string;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly seconds: readonly number[];
+  readonly timesLdm: number;
+};
+
+const rate = (seconds: readonly number[]) => seconds.length / seconds.reduce((sum, value) => sum + value, 0);
 
 async function timedRuns(unet: UNet, batchSize: number, runs: number, onRun: (done: number) => void) {
   const { imageSize, inChannels } = unet.config;

@@ -46,8 +46,9 @@ export class AblationSeed {
     private readonly data: AblationData,
     readonly seed: number,
   ) {
-    const { folder, project } = setting;
-    this.#folder = new RunFolder(join(folder, 'models', `seed-${seed}`));
+    const { folder, project, milestones } = setting;
+    const steps = milestones[milestones.length - 1];
+    this.#folder = new RunFolder(join(folder, 'models', `steps-${steps}-seed-${seed}`));
     this.#config = {
       ...project,
       out: this.#folder.root,
