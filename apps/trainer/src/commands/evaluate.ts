@@ -14,8 +14,9 @@ import { datasetImages } from '../evaluation/image-set';
 import { checkEnough } from '../evaluation/measure';
 import { ReferenceCache } from '../evaluation/reference-cache';
 import { checkWritable } from '../files/atomic-file';
+import { openFirstStageWeights } from '../files/first-stage-file';
 import type { SigmaSpacing } from '../sampling/samplers';
-import { firstStageWeights, modelWeights, type StageContext } from '../training/run-stages';
+import { firstStageWeights, modelWeights, openProjectModel, type StageContext } from '../training/run-stages';
 import { UserError } from '../user-error';
 import { type ProjectOptions, say, withBackend, withProject } from './context';
 
@@ -123,8 +124,7 @@ async function evaluateProject(
         ? openEvaluatedModel({
             ...options,
             name,
-            weights: options.weights ?? modelWeights(context, name),
-            firstStage: options.firstStage ?? firstStageWeights(context),
+            ...openers(context, name, options),
             size,
             count: options.count ?? DEFAULT_COUNT,
             steps: options.steps ?? config.sampling.steps,
@@ -135,6 +135,17 @@ async function evaluateProject(
           })
         : openEvaluatedImages(images, size, options.count, openProgress, signal),
   });
+}
+
+/** How a project's model and its first stage are opened, whichever project's weights they have. */
+function openers(context: StageContext, name: string, options: EvaluateOptions) {
+  const weights = options.weights ?? modelWeights(context, name);
+  const firstStage = options.firstStage ?? firstStageWeights(context);
+  return {
+    weights,
+    open: () => openProjectModel(context, name, weights),
+    openFirstStage: () => openFirstStageWeights(firstStage, context.config.firstStage.model),
+  };
 }
 
 async function evaluateFolders(

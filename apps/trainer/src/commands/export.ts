@@ -1,10 +1,12 @@
 import { join, resolve } from 'node:path';
+import type { Denoiser } from '../conditions/denoiser';
 import { exportDiffusers } from '../export/export-diffusers';
 import { type ExportedModel, exportLdm } from '../export/export-ldm';
 import { exportOnnx } from '../export/export-onnx';
 import { checkWritable } from '../files/atomic-file';
-import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
-import { firstStageWeights, modelWeights } from '../training/run-stages';
+import { type AnyFirstStage, openFirstStageWeights } from '../files/first-stage-file';
+import { type DiffusionMetadata, loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { firstStageWeights, modelWeights, openProjectModel } from '../training/run-stages';
 import { UserError } from '../user-error';
 import { type ProjectOptions, say, withBackend, withProject } from './context';
 
@@ -26,28 +28,41 @@ export async function exportModel(options: ExportOptions): Promise<void> {
   const { config, weights, firstStage, output, format, gates } = options;
   if (gates && format !== 'onnx') throw new UserError('--gates goes with --format onnx');
   if (config !== undefined) {
-    return withProject({ ...options, config }, (context) =>
-      run(options, {
-        weights: weights ?? modelWeights(context, options.model),
-        firstStage: firstStage ?? firstStageWeights(context),
+    return withProject({ ...options, config }, (context) => {
+      const file = weights ?? modelWeights(context, options.model);
+      const stage = firstStage ?? firstStageWeights(context);
+      return run(options, {
+        open: () => openProjectModel(context, options.model, file),
+        openFirstStage: () => openFirstStageWeights(stage, context.config.firstStage.model),
         folder: resolve(output ?? join(context.folder.stage(options.model).path, `export-${format}`)),
-      }),
-    );
+      });
+    });
   }
   if (weights === undefined || firstStage === undefined || output === undefined) {
     throw new UserError('export: give --config, or --weights, --first-stage and --output');
   }
-  await withBackend(options.backend ?? 'auto', () => run(options, { weights, firstStage, folder: resolve(output) }));
+  await withBackend(options.backend ?? 'auto', () =>
+    run(options, {
+      open: () => loadDiffusionModel(weights),
+      openFirstStage: () => loadFirstStage(firstStage),
+      folder: resolve(output),
+    }),
+  );
 }
 
-type Places = { readonly weights: string; readonly firstStage: string; readonly folder: string };
+type Source = {
+  readonly open: () => Promise<{ readonly denoiser: Denoiser; readonly metadata: DiffusionMetadata }>;
+  readonly openFirstStage: () => Promise<AnyFirstStage>;
+  readonly folder: string;
+};
 
-async function run({ format, half, gates }: ExportOptions, { weights, firstStage, folder }: Places): Promise<void> {
+async function run({ format, half, gates }: ExportOptions, { open, openFirstStage, folder }: Source): Promise<void> {
   await checkWritable(folder, 0);
-  const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+  const { denoiser, metadata } = await open();
+  const { unet } = denoiser;
   const owned: { dispose(): void }[] = [denoiser];
   try {
-    const autoencoder = await loadFirstStage(firstStage);
+    const autoencoder = await openFirstStage();
     owned.push(autoencoder);
     const { classEmbedder } = denoiser;
     const model: ExportedModel = {

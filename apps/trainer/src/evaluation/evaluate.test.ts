@@ -14,7 +14,7 @@ import { DeadLeaves } from '../data/dead-leaves';
 import { encodePng } from '../data/image-file';
 import { ImageFolder } from '../data/image-folder';
 import { withWeights } from '../files/tensor-file';
-import { saveDiffusionModel } from '../files/weights-file';
+import { loadDiffusionModel, loadFirstStage, saveDiffusionModel } from '../files/weights-file';
 import { tinyPipeline } from '../sampling/tiny-pipeline';
 import { schedulerConfig } from '../training/build-models';
 import { saveTinyFirstStage, tinyProject } from '../training/tiny-project';
@@ -136,7 +136,8 @@ describeBackends(['wasm'], () => {
       openEvaluatedModel({
         name: 'sd',
         weights: weights(),
-        firstStage: firstStage(),
+        open: () => loadDiffusionModel(weights()),
+        openFirstStage: () => loadFirstStage(firstStage()),
         size: 16,
         count: 5,
         steps: 3,

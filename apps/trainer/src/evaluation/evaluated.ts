@@ -2,10 +2,11 @@ import { basename, resolve } from 'node:path';
 import { randomKey } from '@sd/core';
 import { countMacs } from '@sd/unet';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { Denoiser } from '../conditions/denoiser';
 import type { OpenProgress, Progress } from '../console/progress';
 import { ImageFolder } from '../data/image-folder';
-import { fileDigest } from '../files/file-digest';
-import { loadDiffusionModel, loadFirstStage } from '../files/weights-file';
+import { type AnyFirstStage, weightsDigest } from '../files/first-stage-file';
+import type { DiffusionMetadata } from '../files/weights-file';
 import { classesInTurn } from '../sampling/guidance';
 import { measureStepsPerSecond } from '../sampling/sample-images';
 import { type SigmaSpacing, samplerScheduler, takesEta } from '../sampling/samplers';
@@ -27,7 +28,9 @@ export type Evaluated = {
 export type ModelToEvaluate = {
   readonly name: string;
   readonly weights: string;
-  readonly firstStage: string;
+  /** Opens the model. */
+  readonly open: () => Promise<{ readonly denoiser: Denoiser; readonly metadata: DiffusionMetadata }>;
+  readonly openFirstStage: () => Promise<AnyFirstStage>;
   /** Height and width that its images must have. */
   readonly size: number;
   readonly count: number;
@@ -47,7 +50,8 @@ export type ModelToEvaluate = {
 /** A model whose samples are evaluated. @throws {UserError} on broken files, and on what the sampler cannot do. */
 export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Evaluated> {
   const { name, weights, size, count, steps, seed, keep, signal } = options;
-  const { unet, denoiser, metadata } = await loadDiffusionModel(weights);
+  const { denoiser, metadata } = await options.open();
+  const { unet } = denoiser;
   const owned: { dispose(): void }[] = [denoiser];
   const dispose = () => {
     for (const one of owned) one.dispose();
@@ -61,7 +65,7 @@ export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Eval
     const own = options.sampler === undefined && takesEta(scheduler) ? options.defaultEta : undefined;
     const eta = options.eta ?? own;
     scheduler.plan({ steps, ...(eta === undefined ? {} : { eta }) }); // refuses steps that the sampler cannot take
-    const autoencoder = await loadFirstStage(options.firstStage);
+    const autoencoder = await options.openFirstStage();
     owned.push(autoencoder);
     const pipeline = { unet, scheduler, autoencoder, scaleFactor: metadata.scaleFactor };
     const description = `${count} samples of ${name}`;
@@ -74,7 +78,7 @@ export async function openEvaluatedModel(options: ModelToEvaluate): Promise<Eval
       facts: {
         model: {
           weights,
-          sha256: await fileDigest(weights),
+          sha256: await weightsDigest(weights),
           parameters: unet.parameterCount,
           macs: countMacs(unet.config),
         },

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { type Autoencoder, autoencoderConfigToLdm } from '@sd/autoencoder';
+import { autoencoderConfigToLdm } from '@sd/autoencoder';
 import { float32View, type TensorView, writeSafetensors } from '@sd/checkpoint';
 import { ArgumentError } from '@sd/core';
 import { withPrefix } from '@sd/nn';
 import { type ClassEmbedder, type UNet, unetConfigToLdm } from '@sd/unet';
 import { stringify } from 'yaml';
 import { writeAtomically } from '../files/atomic-file';
+import type { AnyFirstStage } from '../files/first-stage-file';
 import { type DiffusionMetadata, inPrecision, type Precision } from '../files/weights-file';
 import { UserError } from '../user-error';
 
@@ -13,7 +14,7 @@ export type ExportedModel = {
   readonly unet: UNet;
   /** Of a UNet that sees a class as a context of one token. */
   readonly classEmbedder?: ClassEmbedder | undefined;
-  readonly autoencoder: Autoencoder;
+  readonly autoencoder: AnyFirstStage;
   readonly metadata: DiffusionMetadata;
   readonly precision: Precision;
 };
@@ -66,6 +67,9 @@ function ldmConfig({
       Object.keys(SCHEDULES).join(' or '),
       scheduler.beta_schedule,
     );
+  }
+  if (autoencoder.kind === 'tiny') {
+    return new ArgumentError('exportLdm', 'first stage', 'a VQ or KL one', 'one of the TAESD family');
   }
   try {
     const { imageSize, inChannels, contextDim } = unet.config;

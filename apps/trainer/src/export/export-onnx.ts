@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { downsampleFactor } from '@sd/autoencoder';
 import { writeAtomically } from '../files/atomic-file';
+import { firstStageFactor } from '../files/first-stage-file';
 import type { ExportedModel } from './export-ldm';
 import { decoderGraph } from './onnx/decoder-graph';
+import { tinyDecoderGraph } from './onnx/tiny-decoder-graph';
 import { unetGraph } from './onnx/unet-graph';
 import { verifyDecoder } from './onnx/verify-decoder';
 import { type OnnxCheck, verifyUNet } from './onnx/verify-unet';
@@ -24,7 +25,7 @@ export async function exportOnnx(
   const facts = {
     scheduler: JSON.stringify(scheduler),
     scaleFactor: String(scaleFactor),
-    downsampleFactor: String(downsampleFactor(autoencoder.config)),
+    downsampleFactor: String(firstStageFactor(autoencoder)),
     config: JSON.stringify(metadata.unet),
   };
   const files: string[] = [];
@@ -38,7 +39,12 @@ export async function exportOnnx(
   await write('unet.onnx', unetFile);
   notes.push(verdict('unet.onnx', await verifyUNet(unetFile, unet)));
   const state = await autoencoder.stateDict();
-  const decoderFile = decoderGraph(autoencoder.config, state, { precision, scaleFactor }).model(facts);
+  const options = { precision, scaleFactor };
+  const graph =
+    autoencoder.kind === 'tiny'
+      ? tinyDecoderGraph(autoencoder.config, state, options)
+      : decoderGraph(autoencoder.config, state, options);
+  const decoderFile = graph.model(facts);
   await write('decoder.onnx', decoderFile);
   notes.push(verdict('decoder.onnx', await verifyDecoder(decoderFile, autoencoder, scaleFactor, imageSize)));
   await write('scheduler_config.json', `${JSON.stringify(scheduler, null, 2)}\n`);

@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import {
   type AutoencoderConfig,
+  AutoencoderTiny,
+  type AutoencoderTinyConfig,
   autoencoderConfigFromLdm,
   autoencoderFromDiffusers,
   presets as autoencoders,
   createAutoencoder,
   type LdmAutoencoderParams,
+  tinyPresets,
 } from '@sd/autoencoder';
 import { openDiffusersFolder, readSafetensors, toFloat32 } from '@sd/checkpoint';
 import { normal, randomKey } from '@sd/core';
@@ -53,7 +56,10 @@ const kl = {
   norm: 'group',
 } as AutoencoderConfig;
 
-function model(changes: Partial<UNetConfig> = {}, autoencoderConfig: AutoencoderConfig = kl): ExportedModel {
+function model(
+  changes: Partial<UNetConfig> = {},
+  autoencoderConfig: AutoencoderConfig | AutoencoderTinyConfig = kl,
+): ExportedModel {
   const unet = new UNet({ ...unetConfig, ...changes }).initialize(randomKey(1));
   let i = 0;
   for (const parameter of unet.parameters().values()) {
@@ -61,7 +67,10 @@ function model(changes: Partial<UNetConfig> = {}, autoencoderConfig: Autoencoder
   }
   return {
     unet,
-    autoencoder: createAutoencoder(autoencoderConfig).initialize(randomKey(2)),
+    autoencoder:
+      autoencoderConfig.kind === 'tiny'
+        ? new AutoencoderTiny(autoencoderConfig).initialize(randomKey(2))
+        : createAutoencoder(autoencoderConfig).initialize(randomKey(2)),
     metadata: { unet: unet.config, scheduler: schedulerConfig(tinyProject('out').diffusion), scaleFactor: 0.75 },
     precision: 'float32',
   };
@@ -195,6 +204,29 @@ describeBackends(['wasm'], () => {
     dispose(original);
   });
 
+  test('of the TAESD family diffusers has the first stage, latent-diffusion has not', async () => {
+    const original = model({}, { ...tinyPresets.taesd, encoderCh: 8, decoderCh: 8 });
+    const out = join(folder, 'taesd');
+    await exportDiffusers(out, original);
+    const config = JSON.parse(await readFile(join(out, 'vqvae', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ _class_name: 'AutoencoderTiny', scaling_factor: 0.75 });
+    const { tensors } = readSafetensors(await readFile(join(out, 'vqvae', 'diffusion_pytorch_model.safetensors')));
+    const again = autoencoderFromDiffusers({ ...config, scaling_factor: 1 }).loadStateDict(tensors);
+    await expectSameDecoder(original.autoencoder, again, 1e-6);
+    expect((await exportLdm(join(folder, 'taesd-ldm'), original)).notes).toMatchInlineSnapshot(`
+      [
+        "no config.yaml: latent-diffusion has no such network: exportLdm: first stage must be a VQ or KL one, got "one of the TAESD family"",
+      ]
+    `);
+    again.dispose();
+    dispose(original);
+    const pooled = model({}, { ...tinyPresets.taef2, latentChannels: 4, encoderCh: 8, decoderCh: 8 });
+    expect(await messageOf(exportDiffusers(join(folder, 'taef2'), pooled))).toMatchInlineSnapshot(
+      `"export: diffusers has no such network: autoencoderConfigToDiffusers: pool must be false, got true; --format onnx and --format ldm take every form"`,
+    );
+    dispose(pooled);
+  });
+
   test('what diffusers does not have is refused, and nothing is written', async () => {
     const gated = model({ resample: 'wavelet' });
     expect(await messageOf(exportDiffusers(join(folder, 'none'), gated))).toMatchInlineSnapshot(
@@ -215,9 +247,11 @@ describeBackends(['wasm'], () => {
         embedDim: 4,
         zChannels: 4,
       },
+      "TAESD's decoder": { ...tinyPresets.taesd, decoderCh: 8 },
+      "TAEF2's decoder": { ...tinyPresets.taef2, latentChannels: 4, decoderCh: 8, decoderBlocks: [2, 1, 0, 1] },
     }),
   )('ONNX of a wavelet-gated model and %s is run and compared', async (name, autoencoder) => {
-    const original = model({ resample: 'wavelet' }, autoencoder as AutoencoderConfig);
+    const original = model({ resample: 'wavelet' }, autoencoder as AutoencoderConfig | AutoencoderTinyConfig);
     const out = join(folder, `onnx ${name}`);
     const { files, notes } = await exportOnnx(out, original, { gates: true });
     expect(files.map((file) => relative(out, file))).toEqual(['unet.onnx', 'decoder.onnx', 'scheduler_config.json']);

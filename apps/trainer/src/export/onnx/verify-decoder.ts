@@ -1,18 +1,19 @@
-import type { Autoencoder } from '@sd/autoencoder';
 import { normal, randomKey } from '@sd/core';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { decodeLatents } from '../../data/latents';
+import type { AnyFirstStage } from '../../files/first-stage-file';
 import { runOnnx } from './run-onnx';
 import { channelsFirst, type OnnxCheck, relativeDifference } from './verify-unet';
 
 /** As `verifyUNet`, for a first stage's decoder. @param size height and width of the latents. */
 export async function verifyDecoder(
   file: Uint8Array,
-  autoencoder: Autoencoder,
+  autoencoder: AnyFirstStage,
   scaleFactor: number,
   size: number,
 ): Promise<OnnxCheck | undefined> {
-  const z = normal(randomKey(0), [1, size, size, autoencoder.config.embedDim]) as Tensor4D;
+  const channels = autoencoder.kind === 'tiny' ? autoencoder.config.latentChannels : autoencoder.config.embedDim;
+  const z = normal(randomKey(0), [1, size, size, channels]) as Tensor4D;
   try {
     const results = await runOnnx(file, { latent: await channelsFirst(z) });
     if (results === undefined) return undefined;
