@@ -30,7 +30,12 @@ export {
 export { latentScaleFactor } from './latent-scale-factor';
 export type { LayerStyle } from './layers';
 export type { AdversarialOptions, AdversarialSchedule } from './losses/adversarial-term';
-export { type AutoencoderLoss, type AutoencoderLossOptions, autoencoderLoss } from './losses/autoencoder-loss';
+export {
+  type AutoencoderLoss,
+  type AutoencoderLossOptions,
+  autoencoderLoss,
+  type WeightedDistance,
+} from './losses/autoencoder-loss';
 export { type DiscriminatorLoss, type DiscriminatorLossOptions, discriminatorLoss } from './losses/discriminator-loss';
 export {
   NLayerDiscriminator,

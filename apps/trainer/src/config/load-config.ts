@@ -4,7 +4,13 @@ import { type Document, parseDocument } from 'yaml';
 import { UserError } from '../user-error';
 import { formatMistake, schemaMistakes } from './mistakes';
 import { modelMistakes } from './model-mistakes';
-import { type DataConfig, type DistillationConfig, type ProjectConfig, projectSchema } from './schema';
+import {
+  type DataConfig,
+  type DistillationConfig,
+  type FirstStageConfig,
+  type ProjectConfig,
+  projectSchema,
+} from './schema';
 
 /**
  * Reads and validates a project's YAML file. Paths in it are relative to the file.
@@ -53,7 +59,7 @@ function withAbsolutePaths(config: ProjectConfig, folder: string): ProjectConfig
     ...(config.condition?.kind === 'text'
       ? { condition: { ...config.condition, encoder: absolute(config.condition.encoder) } }
       : {}),
-    firstStage: { ...config.firstStage, ...weights(config.firstStage.weights) },
+    firstStage: absoluteFirstStage(config.firstStage, absolute),
     models: Object.fromEntries(
       Object.entries(config.models).map(([name, model]) => [
         name,
@@ -65,6 +71,21 @@ function withAbsolutePaths(config: ProjectConfig, folder: string): ProjectConfig
         },
       ]),
     ),
+  };
+}
+
+function absoluteFirstStage(
+  { weights, perceptual, ...firstStage }: FirstStageConfig,
+  absolute: (path: string) => string,
+): FirstStageConfig {
+  const named = <K extends string>(key: K, path: string | undefined) =>
+    path === undefined ? {} : ({ [key]: absolute(path) } as Record<K, string>);
+  return {
+    ...firstStage,
+    ...named('weights', weights),
+    ...(perceptual
+      ? { perceptual: { ...perceptual, weights: absolute(perceptual.weights), ...named('heads', perceptual.heads) } }
+      : {}),
   };
 }
 

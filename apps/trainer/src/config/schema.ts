@@ -104,6 +104,18 @@ const adversarial = z.strictObject({
   layers: positiveInteger.default(3),
 });
 
+/** LPIPS; its weights are not shipped. */
+const perceptual = z.strictObject({
+  /** SqueezeNet 1.1 or VGG16, as the `lpips` package has them. */
+  network: z.enum(['squeezenet', 'vgg16']),
+  /** The network's weights as torchvision publishes them, .pth or safetensors. */
+  weights: z.string().min(1),
+  /** Learned weights of its channels, the `lpips` package's squeeze.pth or vgg.pth; without it all channels weigh the same. */
+  heads: z.string().min(1).optional(),
+  /** In the loss. */
+  weight: rate.default(1),
+});
+
 const firstStage = z.strictObject({
   /** Name of a preset of @sd/autoencoder, or a configuration. */
   model: nameOrConfig,
@@ -115,6 +127,8 @@ const firstStage = z.strictObject({
   klWeight: z.number().min(0).default(1e-6),
   /** Weight of the focal frequency loss, which keeps edges sharp without a perceptual network. */
   focalFrequencyWeight: z.number().min(0).default(0),
+  /** A perceptual distance, for textures. */
+  perceptual: perceptual.optional(),
   /** A discriminator that is trained in the same steps, for sharp images. */
   adversarial: adversarial.optional(),
 });
@@ -236,6 +250,7 @@ export const projectSchema = z.strictObject({
 export type ProjectConfig = z.infer<typeof projectSchema>;
 export type DataConfig = ProjectConfig['data'];
 export type FirstStageConfig = ProjectConfig['firstStage'];
+export type PerceptualConfig = NonNullable<FirstStageConfig['perceptual']>;
 export type ConditionConfig = NonNullable<ProjectConfig['condition']>;
 export type DiffusionConfig = ProjectConfig['diffusion'];
 export type ModelConfig = ProjectConfig['models'][string];

@@ -57,7 +57,7 @@ describeBackends(['cpu', 'wasm'], () => {
     const options = {
       klWeight: config.klWeight,
       key: foldIn(foldIn(key, 'posterior'), START),
-      perceptual: (x: Tensor4D, y: Tensor4D) => focalFrequencyLoss(y, x),
+      distances: { focal: { distance: (x: Tensor4D, y: Tensor4D) => focalFrequencyLoss(y, x), weight: 1 } },
       adversarial: { discriminator, step: START, start: START, weight: 0.5 },
     };
     const own = valueAndGradients(() => autoencoderLoss(model, batch.images, options).total, model.parameters());
@@ -87,7 +87,7 @@ describeBackends(['cpu', 'wasm'], () => {
     expect(Object.keys(without.task.modules)).toEqual(['model']);
     const batch = await late.task.batch(START - 1);
     const [a, b] = [late, without].map(({ task }) => task.objective(batch, START - 1));
-    expect(Object.keys(a.parts)).toEqual(['rec', 'perceptual', 'kl']);
+    expect(Object.keys(a.parts)).toEqual(['rec', 'focalFrequency', 'kl']);
     await expect(a.loss).toBeAllclose(b.loss as Scalar, 1e-6);
     for (const { task } of [late, half, without]) task.dispose();
   });
@@ -100,7 +100,7 @@ describeBackends(['cpu', 'wasm'], () => {
     const { parts } = task.objective(batch, START);
     expect(Object.keys(parts)).toEqual([
       'rec',
-      'perceptual',
+      'focalFrequency',
       'g',
       'adaptiveWeight',
       'codebook',

@@ -4,6 +4,7 @@ import {
   autoencoderLoss,
   discriminatorLoss,
   NLayerDiscriminator,
+  type WeightedDistance,
 } from '@sd/autoencoder';
 import { foldIn, type RandomKey } from '@sd/core';
 import type { Module } from '@sd/nn';
@@ -15,6 +16,7 @@ import { BatchOrder } from '../data/batches';
 import type { ImageDataset } from '../data/image-dataset';
 import { WaitingClock } from '../data/waiting-clock';
 import { drawsPerStep, microBatchSize } from './accumulated-gradients';
+import type { PerceptualLoss } from './perceptual-loss';
 import type { Objective, TrainingTask } from './task';
 
 /** Draws whose pictures are read while the device computes. */
@@ -41,6 +43,8 @@ export class FirstStageTask implements TrainingTask {
     private readonly dataset: ImageDataset,
     private readonly config: FirstStageConfig,
     private readonly key: RandomKey,
+    /** Borrowed. */
+    private readonly perceptual?: PerceptualLoss,
   ) {
     const { adversarial } = config;
     if (adversarial) {
@@ -50,7 +54,12 @@ export class FirstStageTask implements TrainingTask {
     this.modules = { model: autoencoder, ...(this.#discriminator ? { discriminator: this.#discriminator } : {}) };
     this.result = autoencoder;
     this.#order = new BatchOrder(foldIn(key, 'order'), dataset.length, microBatchSize(config), dataset.groups);
-    this.identity = { model: autoencoder.config, data: dataset.description, seedKey: key.words };
+    this.identity = {
+      model: autoencoder.config,
+      data: dataset.description,
+      seedKey: key.words,
+      ...(perceptual ? { perceptual: perceptual.identity } : {}),
+    };
   }
 
   /** `reconstruction` is the discriminator's example of an image that is not real: a constant, hence made here. */
@@ -76,12 +85,8 @@ export class FirstStageTask implements TrainingTask {
     const options: AutoencoderLossOptions = {
       klWeight,
       key: this.#posteriorKey(draw),
-      ...(focalFrequencyWeight > 0
-        ? {
-            perceptual: (x: Tensor4D, y: Tensor4D) => focalFrequencyLoss(y, x),
-            perceptualWeight: focalFrequencyWeight,
-          }
-        : {}),
+      ...(this.perceptual ? { perceptual: this.perceptual.distance, perceptualWeight: this.perceptual.weight } : {}),
+      distances: focalFrequencyWeight > 0 ? { focalFrequency: focalFrequency(focalFrequencyWeight) } : {},
       ...(turn ? { adversarial: turn } : {}),
     };
     const { total, parts } = autoencoderLoss(this.result, images, options);
@@ -116,4 +121,8 @@ export class FirstStageTask implements TrainingTask {
   #posteriorKey(draw: number): RandomKey {
     return foldIn(foldIn(this.key, 'posterior'), draw);
   }
+}
+
+function focalFrequency(weight: number): WeightedDistance {
+  return { distance: (x, reconstruction) => focalFrequencyLoss(reconstruction, x), weight };
 }

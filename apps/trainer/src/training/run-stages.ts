@@ -31,6 +31,7 @@ import { DeviceWatch } from './device-watch';
 import { DiffusionTask, type Teaching } from './diffusion-task';
 import { firstStageSnapshots, modelSnapshots } from './draw-snapshot';
 import { FirstStageTask } from './first-stage-task';
+import { openPerceptualLoss } from './perceptual-loss';
 import { openTeacherModule } from './teacher-module';
 import { TeacherOutputs } from './teacher-outputs';
 import { type TrainLoopResult, trainLoop } from './train-loop';
@@ -70,7 +71,9 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
   if (autoencoder.kind === 'vq' && !config.firstStage.weights && !context.resume) {
     await initializeCodebook(autoencoder, dataset, key);
   }
-  const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key);
+  const perceptual =
+    config.firstStage.perceptual && (await openPerceptualLoss(config.firstStage.perceptual, dataset.size));
+  const task = new FirstStageTask(autoencoder, dataset, config.firstStage, key, perceptual);
   try {
     const result = await trainLoop(task, {
       ...context,
@@ -84,6 +87,7 @@ export async function runFirstStage(context: StageContext, dataset: ImageDataset
     return result;
   } finally {
     task.dispose();
+    perceptual?.dispose();
   }
 }
 

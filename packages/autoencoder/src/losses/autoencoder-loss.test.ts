@@ -34,6 +34,36 @@ describeBackends(['cpu', 'wasm'], (backend) => {
     model.dispose();
   });
 
+  test('more distances are added with their weights, under their names', async () => {
+    const model = new AutoencoderKL(smallKL).initialize(randomKey(1));
+    const x = images(2);
+    const squares = (a: tf.Tensor4D, b: tf.Tensor4D) => tf.square(tf.sub(a, b));
+    const means = (a: tf.Tensor4D, b: tf.Tensor4D) => tf.abs(tf.sub(tf.mean(a, [1, 2]), tf.mean(b, [1, 2]))); // [N, C]
+    const distances = { edges: { distance: squares, weight: 0.5 }, colors: { distance: means, weight: 3 } };
+    const options = { klWeight: 0, perceptual: squares, perceptualWeight: 2, distances };
+    const { total, parts } = await expectTensors(6, () => autoencoderLoss(model, x, options));
+    expect(Object.keys(parts)).toEqual(['rec', 'perceptual', 'edges', 'colors', 'kl']);
+    const y = model.decode(model.encode(x).mean);
+    await expect(parts.edges).toBeAllclose(tf.mean(squares(x, y)));
+    await expect(parts.colors).toBeAllclose(tf.mean(means(x, y)));
+    const expected = tf.addN([
+      meanAbsolute(x, y),
+      tf.mul(tf.mean(squares(x, y)), 2.5),
+      tf.mul(tf.mean(means(x, y)), 3),
+    ]);
+    await expect(total).toBeAllclose(expected);
+    model.dispose();
+  });
+
+  test('a distance with the name of another part is refused', () => {
+    const model = new AutoencoderKL(smallKL).initialize(randomKey(1));
+    const distances = { kl: { distance: (a: tf.Tensor4D) => a, weight: 1 } };
+    expect(() => autoencoderLoss(model, images(1), { distances })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: autoencoderLoss: distances must be named otherwise than rec, perceptual, kl, codebook, perplexity, g, adaptiveWeight, got "kl"]`,
+    );
+    model.dispose();
+  });
+
   test('KL: without a key the mean is decoded', async () => {
     const model = new AutoencoderKL(smallKL).initialize(randomKey(1));
     const x = images(2);

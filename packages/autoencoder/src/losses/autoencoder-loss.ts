@@ -1,4 +1,4 @@
-import { checkShape, foldIn, type RandomKey } from '@sd/core';
+import { ArgumentError, checkShape, foldIn, type RandomKey } from '@sd/core';
 import type { Scalar, Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { AutoencoderKL } from '../autoencoder-kl';
@@ -8,10 +8,18 @@ import { type AdversarialOptions, adversarialTerm, checkSchedule } from './adver
 import { differentiate } from './differentiate';
 import { type ReconstructionLossOptions, reconstructionLoss } from './reconstruction-loss';
 
+/** A distance of two image batches, any shape, averaged, and its weight in the loss. Must be differentiable. */
+export type WeightedDistance = {
+  readonly distance: (x: Tensor4D, reconstruction: Tensor4D) => Tensor;
+  readonly weight: number;
+};
+
 export type AutoencoderLossOptions = ReconstructionLossOptions & {
   /** A perceptual distance of two image batches, LPIPS for one: any shape, averaged. Must be differentiable. */
   readonly perceptual?: (x: Tensor4D, reconstruction: Tensor4D) => Tensor;
   readonly perceptualWeight?: number;
+  /** More distances beside it, by the names that they have among the parts. */
+  readonly distances?: Readonly<Record<string, WeightedDistance>>;
   /** Weight of the KL divergence against the *sum* over an image of its errors, as in LDM: 1e-6 there. */
   readonly klWeight?: number;
   readonly codebookWeight?: number;
@@ -28,11 +36,14 @@ export type AutoencoderLoss = {
   /** What to minimize. */
   total: Scalar;
   /**
-   * Its parts before they are weighted: `rec`; `perceptual` where one was given; `kl`, in nats per image, or `codebook`
+   * Its parts before they are weighted: `rec`; `perceptual` and `distances` where they were given; `kl`, in nats per image, or `codebook`
    * and, for reading only, `perplexity`; with a discriminator `g`, -mean(logits), and its `adaptiveWeight`, as LDM logs it.
    */
   parts: { [name: string]: Scalar };
 };
+
+/** Names of its parts. */
+const PARTS = ['rec', 'perceptual', 'kl', 'codebook', 'perplexity', 'g', 'adaptiveWeight'] as const;
 
 /**
  * The loss of a first stage, as LDM trains it (docs/method.md, section 5):
@@ -41,14 +52,19 @@ export type AutoencoderLoss = {
  * D is the number of values in an image: LDM sums the errors of an image where we average, so this is its loss over D
  * and the weights mean the same. w_a is the adaptive weight, 0 before the discriminator's start.
  *
+ * The errors of `distances` are added to rec, each with its weight.
+ *
  * @param x `[N, H, W, inChannels]`, in [-1, 1]. Borrowed. @throws {ShapeError}
+ * @throws {ArgumentError} on a distance with the name of another part.
  */
 export function autoencoderLoss(
   model: Autoencoder,
   x: Tensor4D,
   options: AutoencoderLossOptions = {},
 ): AutoencoderLoss {
-  const { adversarial } = options;
+  const { adversarial, distances = {} } = options;
+  const taken = PARTS.find((name) => Object.hasOwn(distances, name));
+  if (taken) throw new ArgumentError('autoencoderLoss', 'distances', `named otherwise than ${PARTS.join(', ')}`, taken);
   if (adversarial) checkSchedule('autoencoderLoss', adversarial);
   return tf.tidy(() => (model.kind === 'kl' ? klLoss(model, x, options) : vqLoss(model, x, options)));
 }
@@ -91,23 +107,26 @@ function imageLosses(
   x: Tensor4D,
   features: Tensor4D,
   scale: Tensor,
-  { norm = 'l1', perceptual, perceptualWeight = 1, adversarial }: AutoencoderLossOptions,
+  { norm = 'l1', perceptual, perceptualWeight = 1, distances: others = {}, adversarial }: AutoencoderLossOptions,
 ): ImageLosses {
   const lastLayer = model.decoder.convOut;
   const reconstruction = lastLayer.forward(features);
-  const distances = {
-    rec: (y: Tensor4D) => reconstructionLoss(x, y, { norm }),
-    ...(perceptual ? { perceptual: (y: Tensor4D) => tf.mean<Scalar>(perceptual(x, y)) } : {}),
+  const terms: Record<string, WeightedDistance> = {
+    rec: { distance: (a, b) => reconstructionLoss(a, b, { norm }), weight: 1 },
+    ...(perceptual ? { perceptual: { distance: perceptual, weight: perceptualWeight } } : {}),
+    ...others,
   };
-  const weightOf = (name: string) => (name === 'rec' ? 1 : perceptualWeight);
-  const weightedSum = (terms: readonly [string, Tensor][]): Tensor =>
-    terms.map(([name, term]) => tf.mul(term, weightOf(name))).reduce((sum, term) => tf.add(sum, term));
+  const distances = Object.entries(terms).map(
+    ([name, { distance }]) => [name, (y: Tensor4D) => tf.mean<Scalar>(distance(x, y))] as const,
+  );
+  const weightedSum = (values: readonly (readonly [string, Tensor])[]): Tensor =>
+    values.map(([name, term]) => tf.mul(term, terms[name]!.weight)).reduce((sum, term) => tf.add(sum, term));
   if (!adversarial) {
-    const parts = Object.entries(distances).map(([name, f]) => [name, f(reconstruction)] as [string, Scalar]);
+    const parts = distances.map(([name, f]) => [name, f(reconstruction)] as const);
     return { error: weightedSum(parts) as Scalar, parts: Object.fromEntries(parts) };
   }
   checkShape('autoencoderLoss', 'x', x, reconstruction.shape);
-  const known = Object.entries(distances).map(([name, f]) => [name, differentiate(f, reconstruction)] as const);
+  const known = distances.map(([name, f]) => [name, differentiate(f, reconstruction)] as const);
   const errorGradient = weightedSum(known.map(([name, { gradient }]) => [name, gradient]));
   const nllGradient = tf.mul(errorGradient, scale) as Tensor4D;
   const decoded = { features, reconstruction, lastLayer, nllGradient };
