@@ -1,5 +1,6 @@
 /**
- * Loads the models of goldens/ and writes them as a user would, each with its configuration, into a folder:
+ * Loads the models of goldens/ and writes them as a user would, each with its configuration, and small models as `sd export`
+ * writes them, with what they compute, into a folder:
  *   npx pnpm@10 exec tsx scripts/write-references.ts out/written && python3 goldens/load-written.py out/written
  * The second command loads them in the software of their projects, strictly, and compares what it computes.
  */
@@ -12,6 +13,7 @@ import { ClipTextModel, clipTextConfigFromHuggingFace, clipTextConfigToHuggingFa
 import { withoutPrefix } from '@sd/nn';
 import { UNet, unetConfigFromDiffusers, unetConfigFromLdm, unetConfigToDiffusers } from '@sd/unet';
 import { root } from './lib/workspace';
+import { writeExports } from './lib/write-exports';
 
 const folder = process.argv[2];
 if (folder === undefined) throw new Error('which folder to write to?');
@@ -65,3 +67,4 @@ for (const name of ['vq_f4', 'kl_f8'] as const) {
   stage.loadStateDict(withoutPrefix(stages.tensors, `${name}/weights/`));
   write(`ldm/${name}`, 'model.safetensors', await stage.stateDict(), params[name]);
 }
+await writeExports(join(folder, 'export'));

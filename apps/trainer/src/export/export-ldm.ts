@@ -22,7 +22,7 @@ export type ExportedModel = {
 /**
  * Writes a model as latent-diffusion keeps it: one `model.safetensors` with the names of its checkpoints, and the
  * `config.yaml` that its `instantiate_from_config` builds the model of.
- * @returns the files, and why there is no `config.yaml` where latent-diffusion has no such network.
+ * @returns the files, and what the reader must know: why there is no `config.yaml` where latent-diffusion has no such network.
  * @throws {UserError} when they cannot be written.
  */
 export async function exportLdm(folder: string, model: ExportedModel): Promise<{ files: string[]; notes: string[] }> {
@@ -41,7 +41,14 @@ export async function exportLdm(folder: string, model: ExportedModel): Promise<{
   }
   const yaml = join(folder, 'config.yaml');
   await writeAtomically(yaml, stringify(config));
-  return { files: [weights, yaml], notes: [] };
+  const notes: string[] = [];
+  if (metadata.scheduler.prediction_type === 'v_prediction') {
+    notes.push('v predictions: CompVis/latent-diffusion has none, Stability-AI/stablediffusion has');
+  }
+  if (unet.config.contextDim !== undefined && !classEmbedder) {
+    notes.push('config.yaml is without the text encoder: name it as cond_stage_config');
+  }
+  return { files: [weights, yaml], notes };
 }
 
 /** What latent-diffusion calls betas and predictions. */
@@ -86,8 +93,11 @@ function ldmConfig({
           first_stage_key: 'image',
           image_size: imageSize,
           channels: inChannels,
+          // with this the scale factor is a part of the model's state, as it is of the file
+          scale_by_std: true,
           scale_factor: metadata.scaleFactor,
           ...(contextDim === undefined ? {} : { conditioning_key: 'crossattn' }),
+          ...(classEmbedder ? { cond_stage_key: 'class_label' } : {}),
           unet_config: {
             target: 'ldm.modules.diffusionmodules.openaimodel.UNetModel',
             params: unetConfigToLdm(unet.config),

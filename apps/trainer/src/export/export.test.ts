@@ -112,7 +112,11 @@ describeBackends(['wasm'], () => {
     const out = join(folder, 'ldm');
     const { files, notes } = await exportLdm(out, original);
     expect(files.map((file) => relative(out, file))).toEqual(['model.safetensors', 'config.yaml']);
-    expect(notes).toEqual([]);
+    expect(notes).toMatchInlineSnapshot(`
+      [
+        "v predictions: CompVis/latent-diffusion has none, Stability-AI/stablediffusion has",
+      ]
+    `);
     const { tensors } = readSafetensors(await readFile(files[0]));
     expect([...tensors.keys()]).toContain('model.diffusion_model.input_blocks.0.0.weight');
     expect([...tensors.keys()]).toContain('first_stage_model.decoder.conv_in.weight');
@@ -125,6 +129,7 @@ describeBackends(['wasm'], () => {
       parameterization: 'v',
       image_size: 8,
       channels: 4,
+      scale_by_std: true,
       scale_factor: 0.75,
     });
     const unet = new UNet(unetConfigFromLdm(params.unet_config.params)).loadStateDict(tensors);
