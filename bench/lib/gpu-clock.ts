@@ -8,10 +8,28 @@ export async function drain(backend: WebGPUBackend): Promise<void> {
   await backend.queue.onSubmittedWorkDone();
 }
 
-/** Milliseconds of one run, of as many as take about `wanted` milliseconds together, after one to compile. */
-export async function milliseconds(backend: WebGPUBackend, run: () => unknown, wanted: number): Promise<number> {
+/**
+ * Runs for so many milliseconds. The clocks of an idle GPU are low, and take several hundred milliseconds of load to rise;
+ * a pause to compile is enough for them to fall.
+ */
+export async function load(backend: WebGPUBackend, run: () => unknown, wanted: number): Promise<void> {
+  const start = performance.now();
+  do {
+    for (let i = 0; i < 4; i++) run();
+    await drain(backend);
+  } while (performance.now() - start < wanted);
+}
+
+/** Milliseconds of one run, of as many as take about `wanted` milliseconds together, after `settle` milliseconds of them. */
+export async function milliseconds(
+  backend: WebGPUBackend,
+  run: () => unknown,
+  wanted: number,
+  settle = 0,
+): Promise<number> {
   run();
   await drain(backend);
+  if (settle > 0) await load(backend, run, settle);
   for (let repeats = 2; ; ) {
     const start = performance.now();
     for (let i = 0; i < repeats; i++) run();

@@ -28,6 +28,7 @@ export class QueuedUploadBackend extends WebGPUBackend {
       this.#lost = info;
     });
     this.#watchMemory();
+    this.#keepLayouts();
   }
 
   /**
@@ -51,6 +52,24 @@ export class QueuedUploadBackend extends WebGPUBackend {
     this.#noMemory = null;
     if (error !== null) throw error;
     if (this.#lost !== null) throw new DeviceLostError(this.#lost.reason, this.#lost.message, { cause });
+  }
+
+  /** tfjs asks a pipeline for its layout at each dispatch, for which Dawn makes an object each time. */
+  #keepLayouts(): void {
+    const { device } = this;
+    const keep = (pipeline: GPUComputePipeline) => {
+      const layouts: GPUBindGroupLayout[] = [];
+      const ask = pipeline.getBindGroupLayout.bind(pipeline);
+      pipeline.getBindGroupLayout = (group) => {
+        layouts[group] ??= ask(group);
+        return layouts[group];
+      };
+      return pipeline;
+    };
+    const create = device.createComputePipeline.bind(device);
+    device.createComputePipeline = (descriptor) => keep(create(descriptor));
+    const createAsync = device.createComputePipelineAsync.bind(device);
+    device.createComputePipelineAsync = async (descriptor) => keep(await createAsync(descriptor));
   }
 
   /** WebGPU answers later whether there was memory. A buffer without must not come back from the pool. */

@@ -45,6 +45,8 @@ async function start(allowSoftware: boolean): Promise<Current> {
   const gpu = onNode() ? await (await import('./node/dawn')).startDawn() : browserGpu();
   const adapter = await requestAdapter(gpu, allowSoftware);
   const device = await requestDevice(adapter);
+  // Dawn tells the shapes of the matrix units by the adapter alone.
+  Object.defineProperty(device, 'adapterInfo', { value: adapter.info, configurable: true });
   const { QueuedUploadBackend } = await import('./webgpu-backend');
   // Importing it registered a factory that would make a device without f16 and subgroups.
   if (tf.findBackendFactory('webgpu') !== null) tf.removeBackend('webgpu');

@@ -2,7 +2,7 @@ import { GroupNorm, Linear, Module, zeros } from '@sd/nn';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { MacOptions } from './conditioning';
-import { attendPerHead, joinParts, projectParts } from './multi-head-attention';
+import { joinHeads, selfAttend } from './multi-head-attention';
 
 export type AttentionBlockConfig = {
   readonly channels: number;
@@ -40,10 +40,8 @@ export class AttentionBlock extends Module {
     const { channels, heads, outputScale = 1 } = this.config;
     return tf.tidy(() => {
       const rows = tf.reshape(this.norm ? this.norm.forward(x) : x, [-1, channels]) as Tensor2D; // [N H W, C]
-      const qkv = projectParts(rows, weightOf(this.qkv), biasOf(this.qkv), 3 * heads); // 3 heads of [N H W, D]
-      const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
-      const attended = attendPerHead(part(0), part(1), part(2), x.shape[0]);
-      const y = joinParts(attended, weightOf(this.projOut), biasOf(this.projOut)); // [N H W, C]
+      const attended = selfAttend(rows, weightOf(this.qkv), biasOf(this.qkv), { heads, batch: x.shape[0] });
+      const y = joinHeads(attended, weightOf(this.projOut), biasOf(this.projOut)); // [N H W, C]
       const sum = tf.add(x, tf.reshape(y, x.shape)) as Tensor4D;
       return outputScale === 1 ? sum : (tf.div(sum, outputScale) as Tensor4D);
     });

@@ -1,7 +1,7 @@
 import { Linear, Module } from '@sd/nn';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { attendPerHead, joinParts, projectParts } from './multi-head-attention';
+import { crossAttend, joinHeads } from './multi-head-attention';
 
 export type CrossAttentionConfig = {
   readonly channels: number;
@@ -37,15 +37,14 @@ export class CrossAttention extends Module {
     return tf.tidy(() => {
       const rows = tf.reshape(x, [-1, channels]) as Tensor2D; // [N T, C]
       const contextRows = tf.reshape(context, [-1, contextChannels]) as Tensor2D; // [N S, contextChannels]
-      const project = (from: Tensor2D, { weight }: Linear) =>
-        projectParts(from, weight.value as Tensor as Tensor2D, undefined, heads);
-      const [q, k, v] = [project(rows, this.toQ), project(contextRows, this.toK), project(contextRows, this.toV)];
-      const { weight, bias } = this.toOut;
-      const y = joinParts(
-        attendPerHead(q, k, v, x.shape[0]),
-        weight.value as Tensor as Tensor2D,
-        bias?.value as Tensor as Tensor1D,
+      const weightOf = ({ weight }: Linear) => weight.value as Tensor as Tensor2D;
+      const attended = crossAttend(
+        { rows, weight: weightOf(this.toQ) },
+        { rows: contextRows, weight: weightOf(this.toK) },
+        { rows: contextRows, weight: weightOf(this.toV) },
+        { heads, batch: x.shape[0] },
       );
+      const y = joinHeads(attended, weightOf(this.toOut), this.toOut.bias?.value as Tensor as Tensor1D);
       return tf.reshape(y, x.shape);
     });
   }

@@ -1,27 +1,88 @@
 import { scaledDotProductAttention } from '@sd/nn';
-import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
-// Heads are separated in the weights, which are small, and not in the activations, whose strided copies and transposes
-// are slow on WASM. Each head is then one contiguous matrix, and nothing has to be put back in order.
+// Each function computes its result in one of two ways, equal but for rounding. In one, heads are separated in the
+// activations, in few kernels, as anywhere else. On WASM, where strided copies and transposes are slow, they are separated
+// in the weights instead, which are small: each head is then one contiguous matrix, and nothing has to be put in order.
+const separatesWeights = () => tf.getBackend() === 'wasm';
 
 /**
- * One linear map per column block of a weight.
- * @param rows `[rows, C]`. @param weight `[C, parts D]`. @param bias `[parts D]`. All borrowed.
- * @returns `parts` tensors `[rows, D]`. Call inside a tidy.
+ * Self-attention whose queries, keys and values come from one linear map, ordered per head: q, k, v of the first head first.
+ * @param rows `[N T, C]`. @param weight `[C, 3 heads D]`. @param bias `[3 heads D]`. All borrowed. @param batch N.
+ * @returns what `joinHeads` takes. Call inside a tidy.
  */
-export function projectParts(rows: Tensor2D, weight: Tensor2D, bias: Tensor1D | undefined, parts: number): Tensor2D[] {
+export function selfAttend(
+  rows: Tensor2D,
+  weight: Tensor2D,
+  bias: Tensor1D | undefined,
+  { heads, batch }: { readonly heads: number; readonly batch: number },
+): Heads {
+  if (separatesWeights()) {
+    const qkv = projectParts(rows, weight, bias, 3 * heads);
+    const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
+    return attendPerHead(part(0), part(1), part(2), batch);
+  }
+  const depth = weight.shape[1] / (3 * heads);
+  const packed = tf.reshape(matMul(rows, weight, bias), [batch, -1, heads, 3, depth]);
+  const apart = tf.transpose(packed, [3, 0, 2, 1, 4]); // [3, N, heads, T, D]
+  const [q, k, v] = tf.split(tf.reshape(apart, [3, -1]), 3, 0);
+  const shape = apart.shape.slice(1) as Tensor4D['shape'];
+  const [tq, tk, tv] = [q, k, v].map((each) => tf.reshape(each as Tensor, shape)) as [Tensor4D, Tensor4D, Tensor4D];
+  return scaledDotProductAttention(tq, tk, tv);
+}
+
+/** A linear map whose columns are those of the heads, in turn. */
+export type HeadMap = { readonly rows: Tensor2D; readonly weight: Tensor2D };
+
+/**
+ * Attention whose queries, keys and values come from maps of their own.
+ * @param q rows `[N T, C]`, weight `[C, heads D]`. @param k rows `[N S, C']`. @param v as k. All borrowed. @param batch N.
+ * @returns what `joinHeads` takes. Call inside a tidy.
+ */
+export function crossAttend(
+  q: HeadMap,
+  k: HeadMap,
+  v: HeadMap,
+  { heads, batch }: { readonly heads: number; readonly batch: number },
+): Heads {
+  if (separatesWeights()) {
+    const [qs, ks, vs] = [q, k, v].map(({ rows, weight }) => projectParts(rows, weight, undefined, heads));
+    return attendPerHead(qs as Tensor2D[], ks as Tensor2D[], vs as Tensor2D[], batch);
+  }
+  const [tq, tk, tv] = [q, k, v].map(({ rows, weight }) => {
+    const packed = tf.reshape(matMul(rows, weight, undefined), [batch, -1, heads, weight.shape[1] / heads]);
+    return tf.transpose(packed, [0, 2, 1, 3]);
+  }) as [Tensor4D, Tensor4D, Tensor4D];
+  return scaledDotProductAttention(tq, tk, tv);
+}
+
+/** What each head attended to: `[N, heads, T, D]`, or for each head `[N T, D]`. */
+export type Heads = Tensor4D | readonly Tensor2D[];
+
+/**
+ * The linear map of the concatenated heads.
+ * @param weight `[heads D, C]`. @param bias `[C]`. All borrowed.
+ * @returns `[N T, C]`. Call inside a tidy.
+ */
+export function joinHeads(attended: Heads, weight: Tensor2D, bias: Tensor1D): Tensor2D {
+  if (isApart(attended)) return joinParts(attended, weight, bias);
+  const [n, heads, t, depth] = attended.shape;
+  const rows = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [n * t, heads * depth]) as Tensor2D;
+  return matMul(rows, weight, bias);
+}
+
+const isApart = (heads: Heads): heads is readonly Tensor2D[] => Array.isArray(heads);
+
+/** One linear map per column block of a weight: `parts` tensors `[rows, D]`. */
+function projectParts(rows: Tensor2D, weight: Tensor2D, bias: Tensor1D | undefined, parts: number): Tensor2D[] {
   const weights = splitInto(weight, parts, 1);
   const biases = bias ? splitInto(bias, parts, 0) : undefined;
   return weights.map((weightPart, i) => matMul(rows, weightPart, biases?.[i]));
 }
 
-/**
- * Attention of every head on its own.
- * @param q for each head `[N T, D]`. @param k `[N S, D]`. @param v `[N S, D]`. All borrowed. @param batch N.
- * @returns for each head `[N T, D]`. Call inside a tidy.
- */
-export function attendPerHead(
+/** Attention of every head on its own: for each head `[N T, D]`. */
+function attendPerHead(
   q: readonly Tensor2D[],
   k: readonly Tensor2D[],
   v: readonly Tensor2D[],
@@ -37,12 +98,8 @@ export function attendPerHead(
   return splitInto(y as Tensor2D, heads, 0);
 }
 
-/**
- * The linear map of the concatenated heads, as the sum of one map per row block of its weight.
- * @param parts each `[rows, D]`. @param weight `[parts D, C]`. @param bias `[C]`. All borrowed.
- * @returns `[rows, C]`. Call inside a tidy.
- */
-export function joinParts(parts: readonly Tensor2D[], weight: Tensor2D, bias: Tensor1D): Tensor2D {
+/** The sum of one map per row block of the weight. */
+function joinParts(parts: readonly Tensor2D[], weight: Tensor2D, bias: Tensor1D): Tensor2D {
   const weights = splitInto(weight, parts.length, 0);
   const terms = parts.map((part, i) => matMul(part, weights[i], i === 0 ? bias : undefined));
   return terms.length === 1 ? terms[0] : tf.addN(terms);

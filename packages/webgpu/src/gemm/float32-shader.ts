@@ -1,8 +1,9 @@
 import { finishCode } from './epilogue';
 import type { Gemm } from './gemm';
-import { leftLoader, rightLoader, type TileLoader } from './operands';
+import { allOf, leftLoader, rightLoader } from './operands';
+import type { ShaderOptions, ShaderText } from './shader-text';
 import type { Float32Tile } from './tile';
-import { threadsOf } from './tile';
+import { TURNED_PAD, threadsOf } from './tile';
 
 const lanes = ['x', 'y', 'z', 'w'] as const;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -14,13 +15,16 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 export function float32Shader(
   { left, right, epilogue }: Gemm,
   tile: Float32Tile,
-  { vectorA, vectorB, vectorOut }: { vectorA: boolean; vectorB: boolean; vectorOut: boolean },
-) {
+  { vectorA, vectorB, vectorOut, edges }: ShaderOptions & { readonly vectorOut: boolean },
+): ShaderText {
   const { bm, bn, bk, tm, tn, stages } = tile;
   const threads = threadsOf(tile);
-  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA });
-  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB });
-  const sizeA = (bm * bk) / 4;
+  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
+  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
+  const isTurned = a.alongK && tile.turned;
+  /** Fours between the rows of a tile of A, of which one is a step of the sum unless A lies along it. */
+  const widthA = (isTurned ? bm + TURNED_PAD : bm) / 4;
+  const sizeA = isTurned ? bk * widthA : (bm * bk) / 4;
   const sizeB = (bn * bk) / 4;
   const columnsOfThreads = bn / tn;
   const rowsOfThreads = bm / tm;
@@ -29,9 +33,16 @@ export function float32Shader(
   const store = (half: string) => `
     ${range(a.loads)
       .map((i) =>
-        a.alongK
-          ? `tileA[${half} * ${sizeA} + ${a.row(i)} * ${bk / 4} + ${a.column(i)} / 4] = a${i};`
-          : `tileA[${half} * ${sizeA} + ${a.row(i)} * ${bm / 4} + ${a.column(i)} / 4] = a${i};`,
+        isTurned
+          ? lanes
+              .map(
+                (lane, c) =>
+                  `tileA[${half} * ${sizeA} + (${a.column(i)} + ${c}) * ${widthA} + ${a.row(i)} / 4][${a.row(i)} % 4] = a${i}.${lane};`,
+              )
+              .join('\n')
+          : a.alongK
+            ? `tileA[${half} * ${sizeA} + ${a.row(i)} * ${bk / 4} + ${a.column(i)} / 4] = a${i};`
+            : `tileA[${half} * ${sizeA} + ${a.row(i)} * ${bm / 4} + ${a.column(i)} / 4] = a${i};`,
       )
       .join('\n')}
     ${range(b.loads)
@@ -60,30 +71,40 @@ export function float32Shader(
       )
       .join('\n');
   const rowOf = (i: number) => `(threadY * 4 + ${(i >> 2) * rowsOfThreads * 4 + (i % 4)})`;
+  /** Steps written one after another, where a thread has enough to do to hide the longer text; else a loop. */
+  const steps = (count: number, step: (k: string) => string) =>
+    tm * tn >= 64
+      ? range(count)
+          .map((k) => `{ ${step(`${k}`)} }`)
+          .join('\n')
+      : `for (var k = 0; k < ${count}; k = k + 1) { ${step('k')} }`;
   const compute = (half: string) =>
-    a.alongK
-      ? `for (var k4 = 0; k4 < ${bk / 4}; k4 = k4 + 1) {
-          ${range(tm)
-            .map((i) => `let x${i} = tileA[${half} * ${sizeA} + ${rowOf(i)} * ${bk / 4} + k4];`)
+    a.alongK && !isTurned
+      ? steps(
+          bk / 4,
+          (k4) => `${range(tm)
+            .map((i) => `let x${i} = tileA[${half} * ${sizeA} + ${rowOf(i)} * ${bk / 4} + ${k4}];`)
             .join('\n')}
-          ${lanes.map((lane, c) => `{ ${readB(`(k4 * 4 + ${c})`, half)} ${multiply((i) => `x${i}.${lane}`)} }`).join('\n')}
-        }`
-      : `for (var k = 0; k < ${bk}; k = k + 1) {
-          ${range(tm / 4)
-            .map((i) => `let x${i} = tileA[${half} * ${sizeA} + k * ${bm / 4} + threadY + ${i * rowsOfThreads}];`)
+          ${lanes.map((lane, c) => `{ ${readB(`(${k4} * 4 + ${c})`, half)} ${multiply((i) => `x${i}.${lane}`)} }`).join('\n')}`,
+        )
+      : steps(
+          bk,
+          (k) => `${range(tm / 4)
+            .map((i) => `let x${i} = tileA[${half} * ${sizeA} + ${k} * ${widthA} + threadY + ${i * rowsOfThreads}];`)
             .join('\n')}
-          ${readB('k', half)}
-          ${multiply((i) => `x${i >> 2}.${lanes[i % 4]}`)}
-        }`;
+          ${readB(k, half)}
+          ${multiply((i) => `x${i >> 2}.${lanes[i % 4]}`)}`,
+        );
 
   const write = range(tm)
     .map((i) =>
       range(tn / 4)
         .map((j) => {
           const n = `tileN + (threadX + ${j * columnsOfThreads}) * 4`;
+          const inside = allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n');
           return vectorOut
             ? `{ let m = tileM + ${rowOf(i)}; let n = ${n};
-                if (m < uniforms.m && n < uniforms.n) { put4(m, n, acc${i}_${j}); } }`
+                ${inside === 'true' ? '' : `if (${inside})`} { put4(m, n, acc${i}_${j}); } }`
             : `{ let m = tileM + ${rowOf(i)}; let n = ${n}; if (m < uniforms.m) {
                 ${lanes.map((lane, c) => `if (n + ${c} < uniforms.n) { put(m, n + ${c}, acc${i}_${j}.${lane}); }`).join('\n')} } }`;
         })
@@ -120,7 +141,8 @@ export function float32Shader(
         var half = 0;
         for (var step = 0; step < uniforms.steps; step = step + 1) {
           k0 = k0 + ${bk};
-          ${a.fetch} ${b.fetch}
+          // Nothing is read beyond the last step.
+          if (step + 1 < uniforms.steps) { ${a.fetch} ${b.fetch} }
           ${compute('half')}
           half = 1 - half;
           ${store('half')}
@@ -134,7 +156,5 @@ export function float32Shader(
     ${accumulators.map((name) => `var ${name} = vec4<f32>();`).join('\n')}
     ${loop}
     ${write}`;
-  return { declarations, code, key: keyOf(a, b) };
+  return { declarations, code };
 }
-
-const keyOf = (a: TileLoader, b: TileLoader) => `${a.key}_${b.key}`;

@@ -53,13 +53,13 @@ export function magnitudes(backend: WebGPUBackend, left: TensorInfo, right: Tens
     key: 'magnitudes_of_groups',
     inputs: { perGroup },
     outputShape: [2],
-    numbers: {},
+    numbers: { groups: i32(GROUPS) }, // read, or WebGPU leaves the uniforms out of the layout
     workgroups: 1,
     workgroupSize: WORKGROUP,
     declarations: LARGEST,
     code: `
       var mine = vec2<f32>();
-      if (lane < ${GROUPS}) { mine = vec2<f32>(perGroup[lane * 2], perGroup[lane * 2 + 1]); }
+      if (lane < uniforms.groups) { mine = vec2<f32>(perGroup[lane * 2], perGroup[lane * 2 + 1]); }
       let peak = largest(lane, mine);
       if (lane == 0) { result[0] = peak.x; result[1] = peak.y; }`,
   });

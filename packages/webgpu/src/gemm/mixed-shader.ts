@@ -1,6 +1,7 @@
-import { finishCode } from './epilogue';
+import { epilogueKey, finishCode } from './epilogue';
 import type { Gemm } from './gemm';
-import { leftLoader, rightLoader } from './operands';
+import { allOf, leftLoader, rightLoader } from './operands';
+import type { ShaderOptions, ShaderText } from './shader-text';
 import { FRAGMENT, type MixedTile, ROW_PAD, SUBGROUP, threadsOf } from './tile';
 
 const lanes = ['x', 'y', 'z', 'w'] as const;
@@ -14,18 +15,19 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 export function mixedShader(
   { left, right, epilogue }: Gemm,
   tile: MixedTile,
-  { vectorA, vectorB, scaled, whole }: { vectorA: boolean; vectorB: boolean; scaled: boolean; whole: boolean },
-) {
+  { vectorA, vectorB, edges, scaled }: ShaderOptions & { readonly scaled: boolean },
+): ShaderText {
   const { bm, bn, bk, sm, sn, stages } = tile;
   const threads = threadsOf(tile);
-  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA });
-  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB });
+  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
+  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
   const widthA = (a.alongK ? bk : bm) + ROW_PAD;
   const widthB = (b.alongK ? bk : bn) + ROW_PAD;
   const sizeA = (a.alongK ? bm : bk) * widthA;
   const sizeB = (b.alongK ? bn : bk) * widthB;
   const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
   const subgroups = threads / SUBGROUP;
+  const whole = !scaled && !edges.m && !edges.n && epilogueKey(epilogue) === 'linear';
   const type = (side: string, number: string) => `subgroup_matrix_${side}<${number}, ${FRAGMENT}, ${FRAGMENT}>`;
 
   const store = (half: string) =>
@@ -95,7 +97,7 @@ export function mixedShader(
           for (var e = subgroupLane; e < ${FRAGMENT * sn}; e = e + ${SUBGROUP}) {
             let m = tileM + ownM + ${i * FRAGMENT} + e / ${sn};
             let n = tileN + ownN + e % ${sn};
-            if (m < uniforms.m && n < uniforms.n) {
+            if (${allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n')}) {
               let at = outBase + m * uniforms.n + n;
               result[at] = finish(scratch[subgroup * ${FRAGMENT * sn} + e]${scaled ? ' * unscale' : ''}, n, at);
             }
@@ -139,7 +141,8 @@ export function mixedShader(
         var half = 0;
         for (var step = 0; step < uniforms.steps; step = step + 1) {
           k0 = k0 + ${bk};
-          ${fetch}
+          // Nothing is read beyond the last step.
+          if (step + 1 < uniforms.steps) { ${fetch} }
           ${compute('half')}
           half = 1 - half;
           ${store('half')}
@@ -162,5 +165,5 @@ export function mixedShader(
       .join('\n')}
     ${loop}
     ${write}`;
-  return { declarations, code, key: `${a.key}_${b.key}` };
+  return { declarations, code };
 }

@@ -6,8 +6,6 @@ export type TileLoader = {
   readonly alongK: boolean;
   /** Loads of four per thread and step. */
   readonly loads: number;
-  /** Names this text among the pipelines. */
-  readonly key: string;
   /** Before the loop. */
   readonly setup: string;
   /** Sets the variables `NAME0`, `NAME1`, ... for the step that starts at `k0` and may read up to `kEnd`. */
@@ -25,6 +23,8 @@ type Options = {
   readonly threads: number;
   /** Four values can be read at once: their number along the contiguous axis is a multiple of four. */
   readonly vector: boolean;
+  /** Whether tiles reach beyond the operand's rows (of A) or columns (of B), and steps beyond the end of the sum. */
+  readonly edges: { readonly extent: boolean; readonly k: boolean };
 };
 
 /** Whether groups of four values of the operand never straddle a row, a tap or the end. */
@@ -38,6 +38,13 @@ export function isVector(operand: Left | Right, { m, n, k }: { m: number; n: num
 export function fits(extent: number, bk: number, threads: number, alongK: boolean): boolean {
   if (alongK) return threads % (bk / 4) === 0 && extent % (threads / (bk / 4)) === 0;
   return threads % bk === 0 && (extent / 4) % (threads / bk) === 0;
+}
+
+/** Names an operand's text among the pipelines. */
+export function operandKey(operand: Left | Right, vector: boolean): string {
+  const gather = 'gather' in operand ? operand.gather : undefined;
+  if (gather === undefined) return `${operand.layout}${vector ? 4 : 1}`;
+  return `${operand.layout}${gather.filterWidth}${gather.divideY}${gather.divideX}`;
 }
 
 export function leftLoader(left: Left, options: Omit<Options, 'name'>): TileLoader {
@@ -54,6 +61,9 @@ export function rightLoader(right: Right, options: Omit<Options, 'name'>): TileL
 }
 
 const lanes = ['x', 'y', 'z', 'w'] as const;
+/** WGSL: all of the conditions that are asked for. */
+export const allOf = (...conditions: readonly (string | false)[]) =>
+  conditions.filter((each) => each !== false).join(' && ') || 'true';
 const each = (count: number, text: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
@@ -93,6 +103,7 @@ function acrossK({ name, extent, bk, threads }: Options) {
 
 /** Reads four values at `offset`, a multiple of four, or one by one under a condition for each. */
 function read(name: string, vector: boolean, target: string, offset: (c: number) => string, ok: (c: number) => string) {
+  if (vector && ok(0) === 'true') return `${target} = ${name}[(${offset(0)}) / 4];`;
   if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${name}[(${offset(0)}) / 4]; }`;
   return `${target} = vec4<f32>();
     ${lanes.map((lane, c) => `if (${ok(c)}) { ${target}.${lane} = ${name}[${offset(c)}]; }`).join('\n')}`;
@@ -100,12 +111,11 @@ function read(name: string, vector: boolean, target: string, offset: (c: number)
 
 /** A matrix whose rows (of M) run along K. */
 function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): TileLoader {
-  const { name, vector } = options;
+  const { name, vector, edges } = options;
   const { declare, ...layout } = alongK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
     ...layout,
-    key: `rows${vector ? 4 : 1}`,
     setup: `${declare}
       ${each(layout.loads, (i) => `let ${name}At${i} = ${name}Base + (${first} + ${layout.row(i)}) * ${width};`)}`,
     fetch: `{ let k = k0 + ${name}Kv;
@@ -115,7 +125,8 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
           vector,
           `${name}${i}`,
           (c) => `${name}At${i} + k + ${c}`,
-          (c) => `${first} + ${layout.row(i)} < uniforms.${extentName} && k + ${c} < kEnd`,
+          (c) =>
+            allOf(edges.extent && `${first} + ${layout.row(i)} < uniforms.${extentName}`, edges.k && `k + ${c} < kEnd`),
         ),
       )} }`,
   };
@@ -123,12 +134,11 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
 
 /** A matrix whose rows (of K) run along M or N. */
 function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
-  const { name, vector } = options;
+  const { name, vector, edges } = options;
   const { declare, ...layout } = acrossK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
     ...layout,
-    key: `columns${vector ? 4 : 1}`,
     setup: declare,
     fetch: `{ let k = k0 + ${name}K;
       let at = ${name}Base + k * uniforms.${extentName} + ${first};
@@ -138,7 +148,11 @@ function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
           vector,
           `${name}${i}`,
           (c) => `at + ${layout.column(i)} + ${c}`,
-          (c) => `k < kEnd && ${first} + ${layout.column(i)} + ${c} < uniforms.${extentName}`,
+          (c) =>
+            allOf(
+              edges.k && 'k < kEnd',
+              edges.extent && `${first} + ${layout.column(i)} + ${c} < uniforms.${extentName}`,
+            ),
         ),
       )} }`,
   };
@@ -146,14 +160,13 @@ function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
 
 /** B of a filter's taps, each a matrix `[N, C]`, or of one transposed matrix. */
 function tapsAlongK(options: Options): TileLoader {
-  const { name, vector } = options;
+  const { name, vector, edges } = options;
   const { declare, ...layout } = alongK(options);
   const tapOf = (c: number) => `
     let tap${c} = (k + ${c}) / uniforms.rightChannels;
     let at${c} = ${name}Base + tap${c} * uniforms.n * uniforms.rightChannels + (k + ${c} - tap${c} * uniforms.rightChannels);`;
   return {
     ...layout,
-    key: `taps${vector ? 4 : 1}`,
     setup: declare,
     fetch: `{ let k = k0 + ${name}Kv;
       ${each(vector ? 1 : 4, tapOf)}
@@ -163,7 +176,7 @@ function tapsAlongK(options: Options): TileLoader {
           vector,
           `${name}${i}`,
           (c) => `at${c} + (tileN + ${layout.row(i)}) * uniforms.rightChannels`,
-          (c) => `tileN + ${layout.row(i)} < uniforms.n && k + ${c} < kEnd`,
+          (c) => allOf(edges.extent && `tileN + ${layout.row(i)} < uniforms.n`, edges.k && `k + ${c} < kEnd`),
         ),
       )} }`,
   };
@@ -183,9 +196,13 @@ const whole = ({ divideY, divideX }: Gather, name: string) => ({
   x: divideX === 1 ? `${name}X` : `${name}X / ${divideX}`,
 });
 
+/** WGSL: a coordinate, or one far outside of the image where there is no such pixel. */
+const outside = (coordinate: string, condition: string | false) =>
+  condition === false ? coordinate : `select(-0x1000000, ${coordinate}, ${condition})`;
+
 /** A of a convolution: a row for each pixel of the result, the taps' channels along K. */
 function gatherAlongK(options: Options, gather: Gather): TileLoader {
-  const { name } = options;
+  const { name, edges } = options;
   const { declare, ...layout } = alongK(options);
   const at = whole(gather, 'p');
   const loadOne = (i: number) => `{
@@ -193,12 +210,11 @@ function gatherAlongK(options: Options, gather: Gather): TileLoader {
       let pX = aX${i} + stepX;
       ${divided(gather, 'p')}
       ${name}${i} = vec4<f32>();
-      if (pOk && k < kEnd) {
+      if (${allOf('pOk', edges.k && 'k < kEnd')}) {
         ${name}${i} = ${name}[((aImage${i} + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + channel) / 4];
       } }`;
   return {
     ...layout,
-    key: `gather_${gather.filterWidth}_${gather.divideY}_${gather.divideX}`,
     setup: `${declare}
       ${each(
         layout.loads,
@@ -207,8 +223,7 @@ function gatherAlongK(options: Options, gather: Gather): TileLoader {
         let aLine${i} = aPixel${i} / uniforms.gridW;
         let aN${i} = aLine${i} / uniforms.gridH;
         let aImage${i} = aN${i} * uniforms.srcH * uniforms.srcW;
-        // far outside of the image where there is no such pixel
-        let aY${i} = select(-0x1000000, (aLine${i} - aN${i} * uniforms.gridH) * uniforms.mulY + uniforms.addY, aPixel${i} < uniforms.m);
+        let aY${i} = ${outside(`(aLine${i} - aN${i} * uniforms.gridH) * uniforms.mulY + uniforms.addY`, edges.extent && `aPixel${i} < uniforms.m`)};
         let aX${i} = (aPixel${i} - aLine${i} * uniforms.gridW) * uniforms.mulX + uniforms.addX;`,
       )}`,
     fetch: `{ let k = k0 + ${name}Kv;
@@ -222,7 +237,7 @@ function gatherAlongK(options: Options, gather: Gather): TileLoader {
 
 /** A of a filter's gradient: a row of K for each pixel, the taps' channels along M. */
 function gatherAcrossK(options: Options, gather: Gather): TileLoader {
-  const { name } = options;
+  const { name, edges } = options;
   const { declare, ...layout } = acrossK(options);
   const tapOf = (i: number) => `
     let aRow${i} = tileM + ${layout.column(i)};
@@ -235,12 +250,11 @@ function gatherAcrossK(options: Options, gather: Gather): TileLoader {
       let pX = x + aStepX${i};
       ${divided(gather, 'p')}
       ${name}${i} = vec4<f32>();
-      if (pOk && k < kEnd && aRow${i} < uniforms.m) {
+      if (${allOf('pOk', edges.k && 'k < kEnd', edges.extent && `aRow${i} < uniforms.m`)}) {
         ${name}${i} = ${name}[((image + pY * uniforms.srcW + pX) * uniforms.srcC + aChannel${i}) / 4];
       } }`;
   return {
     ...layout,
-    key: `gatherColumns_${gather.filterWidth}`,
     setup: `${declare}
       ${each(layout.loads, tapOf)}`,
     fetch: `{ let k = k0 + ${name}K;

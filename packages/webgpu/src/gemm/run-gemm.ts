@@ -6,7 +6,9 @@ import { epilogueKey } from './epilogue';
 import { float32Shader } from './float32-shader';
 import type { Gemm } from './gemm';
 import { mixedShader } from './mixed-shader';
-import { isVector } from './operands';
+import { isVector, operandKey } from './operands';
+import { packUniforms } from './pack-uniforms';
+import type { ShaderText } from './shader-text';
 import { sumParts } from './sum-parts';
 import { type Tile, threadsOf, tileKey } from './tile';
 
@@ -23,6 +25,26 @@ export type Plan = {
 /** Tiles of rows that follow one another before the next column: they find B in the cache. */
 const BAND = 8;
 
+/** WGSL: which part of which product a workgroup computes. */
+const prologue = (tile: Tile) => `
+  let tiles = uniforms.tilesM * uniforms.tilesN;
+  let matrix = group / tiles;
+  let inMatrix = group - matrix * tiles;
+  let batch = matrix % uniforms.batches;
+  let part = matrix / uniforms.batches;
+  let band = inMatrix / (${BAND} * uniforms.tilesN);
+  let inBand = inMatrix - band * ${BAND} * uniforms.tilesN;
+  let bandRows = min(${BAND}, uniforms.tilesM - band * ${BAND});
+  // Workgroups beyond the last, which tfjs adds to make a rectangle of them, stand below the last row.
+  let tileM = select(0x1000000, (band * ${BAND} + inBand % bandRows) * ${tile.bm}, part < uniforms.parts);
+  let tileN = (inBand / bandRows) * ${tile.bn};
+  let aBase = batch * uniforms.leftStride;
+  let bBase = batch * uniforms.rightStride;
+  outBase = matrix * uniforms.m * uniforms.n;
+  var k0 = part * uniforms.steps * ${tile.bk};
+  let kEnd = min(uniforms.k, k0 + uniforms.steps * ${tile.bk});
+`;
+
 /** Runs a product of matrices. The sums of its parts are added in a fixed order. @returns owned by the caller. */
 export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
   const { left, right, m, n, k, batches, outShape } = gemm;
@@ -33,18 +55,15 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
   const [vectorA, vectorB] = [isVector(left, gemm), isVector(right, gemm)];
   const [tilesM, tilesN] = [Math.ceil(m / tile.bm), Math.ceil(n / tile.bn)];
   const groups = tilesM * tilesN * batches * parts;
-  const whole =
-    tile.kind === 'mixed' &&
-    groups <= backend.device.limits.maxComputeWorkgroupsPerDimension &&
-    magnitudes === undefined &&
-    epilogueKey(inner.epilogue) === 'linear' &&
-    m % tile.bm === 0 &&
-    n % tile.bn === 0;
+  const isRectangle = groups > backend.device.limits.maxComputeWorkgroupsPerDimension;
+  const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * tile.bk !== k };
   const vectorOut = tile.kind === 'float32' && n % 4 === 0;
-  const shader =
+  const scaled = magnitudes !== undefined;
+  // Written only where the pipeline is not yet known.
+  const write = (): ShaderText =>
     tile.kind === 'float32'
-      ? float32Shader(inner, tile, { vectorA, vectorB, vectorOut })
-      : mixedShader(inner, tile, { vectorA, vectorB, scaled: magnitudes !== undefined, whole });
+      ? float32Shader(inner, tile, { vectorA, vectorB, vectorOut, edges })
+      : mixedShader(inner, tile, { vectorA, vectorB, scaled, edges });
   const threads = threadsOf(tile);
   const inputs: Record<string, TensorInfo> = { a: left.tensor, b: right.tensor };
   if (bias) inputs.bias = bias;
@@ -78,24 +97,7 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
       stepX: gather.stepX,
     }),
   };
-  const code = `
-    let tiles = uniforms.tilesM * uniforms.tilesN;
-    let matrix = group / tiles;
-    let inMatrix = group - matrix * tiles;
-    let batch = matrix % uniforms.batches;
-    let part = matrix / uniforms.batches;
-    let band = inMatrix / (${BAND} * uniforms.tilesN);
-    let inBand = inMatrix - band * ${BAND} * uniforms.tilesN;
-    let bandRows = min(${BAND}, uniforms.tilesM - band * ${BAND});
-    // Workgroups beyond the last, which tfjs adds to make a rectangle of them, stand below the last row.
-    let tileM = select(0x1000000, (band * ${BAND} + inBand % bandRows) * ${tile.bm}, part < uniforms.parts);
-    let tileN = (inBand / bandRows) * ${tile.bn};
-    let aBase = batch * uniforms.leftStride;
-    let bBase = batch * uniforms.rightStride;
-    outBase = matrix * uniforms.m * uniforms.n;
-    var k0 = part * uniforms.steps * ${tile.bk};
-    let kEnd = min(uniforms.k, k0 + uniforms.steps * ${tile.bk});
-    ${shader.code}`;
+  const packed = packUniforms(numbers);
   const shape = parts === 1 ? [...outShape] : [parts * batches * m * n];
   const program: Program = {
     variableNames: Object.keys(inputs),
@@ -105,17 +107,25 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
     workgroupSize: [threads, 1, 1],
     dispatchLayout: { x: shape.map((_, axis) => axis) },
     dispatch: [groups, 1, 1],
-    uniforms: Object.keys(numbers)
-      .map((name) => `${name} : i32, `)
-      .join(''),
-    shaderKey: `sd_gemm_${tileKey(tile)}_${shader.key}_${epilogueKey(inner.epilogue)}_${vectorOut}_${whole}_${magnitudes !== undefined}`,
-    getUserCode: () => `
-      ${shader.declarations}
-      fn main(index : i32) {
-        let group = index / ${threads};
-        let lane = i32(localIndex);
-        ${code}
-      }`,
+    uniforms: packed.declaration,
+    shaderKey: [
+      `sd_gemm_${tileKey(tile)}`,
+      operandKey(left, vectorA),
+      operandKey(right, vectorB),
+      epilogueKey(inner.epilogue),
+      `${[vectorOut, edges.m, edges.n, edges.k, scaled].map(Number).join('')}`,
+    ].join('_'),
+    getUserCode: () => {
+      const { declarations, code } = write();
+      return packed.inCode(`
+        ${declarations}
+        fn main(index : i32) {
+          let group = index / ${threads};
+          let lane = i32(localIndex);
+          ${prologue(tile)}
+          ${code}
+        }`);
+    },
   };
   if (tile.kind === 'mixed') allowEnables(backend.device);
   const flat = (info: TensorInfo): TensorInfo => ({
@@ -123,8 +133,7 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
     dtype: info.dtype,
     shape: [util.sizeFromShape(info.shape)],
   });
-  const uniforms = Object.values(numbers).map((value) => ({ type: 'int32', data: [value] }));
-  const sums = backend.runWebGPUProgram(program, Object.values(inputs).map(flat), 'float32', uniforms);
+  const sums = backend.runWebGPUProgram(program, Object.values(inputs).map(flat), 'float32', packed.values);
   if (parts === 1) return sums;
   const total = sumParts(backend, sums, { parts, n, outShape, ...(gemm.epilogue && { epilogue: gemm.epilogue }) });
   backend.disposeData(sums.dataId);

@@ -9,6 +9,8 @@ export type Float32Tile = {
   readonly tn: number;
   /** 2: the next tile is loaded while this one is multiplied, into a second half of the workgroup's memory. */
   readonly stages: 1 | 2;
+  /** Whether tiles of A whose rows run along K are turned on their way into the workgroup's memory. */
+  readonly turned: boolean;
 };
 
 /** The same on matrix units: `sm` x `sn` results for each subgroup of 32 threads. */
@@ -35,19 +37,29 @@ export const threadsOf = (tile: Tile) =>
 
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
-    ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}`
+    ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
     : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}`;
 
 /** Half floats between the rows of a mixed tile, so that rows start in different banks of memory. */
 export const ROW_PAD = 8;
 
+/** Numbers between the rows of a turned tile of A. */
+export const TURNED_PAD = 4;
+
 /** Bytes of a workgroup's memory that a tile takes at most. */
 export function storageOf(tile: Tile): number {
-  if (tile.kind === 'float32') return (tile.bm + tile.bn) * tile.bk * 4 * tile.stages;
+  if (tile.kind === 'float32') {
+    return (tile.bm + (tile.turned ? TURNED_PAD : 0) + tile.bn) * tile.bk * 4 * tile.stages;
+  }
   const half = (extent: number) =>
     2 * Math.max(extent * (tile.bk + ROW_PAD), tile.bk * (extent + ROW_PAD)) * tile.stages;
   return half(tile.bm) + half(tile.bn) + (threadsOf(tile) / SUBGROUP) * FRAGMENT * tile.sn * 4;
 }
 
 /** Runs on every device that WebGPU allows. */
-export const SMALLEST: Float32Tile = { kind: 'float32', bm: 32, bn: 32, bk: 16, tm: 4, tn: 4, stages: 2 };
+export const SMALLEST: Float32Tile = {
+  kind: 'float32',
+  ...{ bm: 32, bn: 32, bk: 16, tm: 4, tn: 4 },
+  stages: 2,
+  turned: false,
+};

@@ -5,7 +5,8 @@ const float32 = (
   [bm, bn, bk]: readonly [number, number, number],
   [tm, tn]: readonly [number, number],
   stages: 1 | 2,
-): Float32Tile => ({ kind: 'float32', bm, bn, bk, tm, tn, stages });
+  layout?: 'turned',
+): Float32Tile => ({ kind: 'float32', bm, bn, bk, tm, tn, stages, turned: layout === 'turned' });
 const mixed = (
   [bm, bn, bk]: readonly [number, number, number],
   [sm, sn]: readonly [number, number],
@@ -14,11 +15,14 @@ const mixed = (
 
 /** What the tuning command tries. */
 export const TILES: readonly Tile[] = [
-  float32([128, 128, 8], [8, 8], 2),
+  float32([128, 128, 8], [16, 8], 2, 'turned'),
+  float32([128, 256, 8], [16, 8], 2, 'turned'),
+  float32([128, 128, 8], [8, 8], 2, 'turned'),
+  float32([128, 64, 8], [8, 8], 2, 'turned'),
   float32([128, 128, 16], [8, 8], 2),
+  float32([64, 128, 16], [8, 8], 2),
   float32([128, 64, 16], [8, 8], 1),
   float32([128, 64, 16], [8, 8], 2),
-  float32([128, 64, 16], [8, 4], 2),
   float32([64, 64, 16], [8, 4], 2),
   float32([64, 64, 16], [4, 4], 2),
   float32([64, 32, 16], [4, 4], 2),
@@ -26,10 +30,11 @@ export const TILES: readonly Tile[] = [
   float32([32, 32, 16], [4, 4], 2),
   mixed([128, 128, 32], [64, 64], 1),
   mixed([128, 128, 32], [64, 32], 1),
+  mixed([128, 256, 32], [64, 64], 1),
+  mixed([256, 128, 32], [64, 64], 1),
   mixed([128, 64, 32], [64, 32], 1),
-  mixed([128, 64, 32], [64, 32], 2),
-  mixed([128, 64, 32], [32, 64], 1),
-  mixed([128, 64, 64], [64, 32], 1),
+  mixed([64, 128, 32], [32, 64], 1),
+  mixed([128, 64, 32], [32, 32], 1),
   mixed([256, 64, 32], [64, 64], 1),
   mixed([64, 64, 32], [32, 32], 1),
   mixed([64, 64, 32], [32, 32], 2),
