@@ -12,7 +12,7 @@ import { OUTPUT_PAIR, pairedTensors, pairFeatures, SpectrumAwareDistillation } f
 import { valueAndGradients } from '@sd/nn';
 import { AdamW, ExponentialMovingAverage } from '@sd/nn/optim';
 import { countMacs, featureShapes, type PresetName, presets, UNet } from '@sd/unet';
-import { recordForward, registerWebGPUKernels, whyNotMixed } from '@sd/webgpu';
+import { recordForward, registerWebGPUKernels, replayed, whyNotMixed } from '@sd/webgpu';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { bytesOf, measureCeilings, SETTLE } from './lib/gpu-ceilings';
@@ -135,10 +135,9 @@ async function step(kind: Kind, images: number, teacherPreset?: PresetName): Pro
   const parameters = new Map([...model.parameters(), ...alignments]);
   const optimizer = new AdamW(parameters, { learningRate: 1e-4 });
   const average = new ExponentialMovingAverage(model.parameters(), 0.999);
-  const times = Array.from({ length: images }, () => 500);
-  const run = () => {
-    const taught =
-      teacher && tf.tidy(() => pairedTensors(teacher.forwardWithFeatures(x0, times)) as Record<string, tf.Tensor4D>);
+  const times = tf.fill([images], 500) as tf.Tensor1D;
+  const gradientsOf = () => {
+    const taught = teacher && pairedTensors(teacher.forwardWithFeatures(x0, times));
     const loss = () => {
       if (distillation === null || taught === null) return tf.mean(tf.square(model.forward(x0, times))) as tf.Scalar;
       const prediction = model.forwardWithFeatures(x0, times);
@@ -146,9 +145,18 @@ async function step(kind: Kind, images: number, teacherPreset?: PresetName): Pro
       return tf.add(total, tf.mean(tf.square(prediction.output))) as tf.Scalar;
     };
     const { value, gradients } = valueAndGradients(loss, parameters);
-    optimizer.clippedUpdate(gradients, { maxNorm: 1, average }).dispose();
-    tf.dispose([value, ...gradients.values(), taught ?? {}]);
+    return [...gradients.values(), value];
   };
+  const names = [...parameters.keys()];
+  const weights = () => [...parameters.values()].map(({ value }) => value as tf.Tensor);
+  const recorded = replayed(gradientsOf, { weights });
+  const run = () => {
+    const gradients = recorded(x0, times);
+    const named = new Map(names.map((name, i) => [name, gradients[i] as tf.Tensor]));
+    optimizer.clippedUpdate(named, { maxNorm: 1, average }).dispose();
+    tf.dispose(gradients);
+  };
+  run(); // the second call records
   const label = teacher ? `distillation step, batch ${images}` : `SD training step, batch ${images}`;
   const pass = workOf('sd-ffhq', images, model);
   works.set(label, {
@@ -157,14 +165,16 @@ async function step(kind: Kind, images: number, teacherPreset?: PresetName): Pro
   });
   const ms = await timed(run, 800);
   const { numBytesAllocatedInGPU } = backend.memory() as unknown as { numBytesAllocatedInGPU: number };
+  const bytes = numBytesAllocatedInGPU + recorded.bytes;
   note(label, kind, ms);
-  console.log(`  GPU memory that it holds: ${(numBytesAllocatedInGPU / 1e9).toFixed(2)} GB`);
+  console.log(`  GPU memory that it holds: ${(bytes / 1e9).toFixed(2)} GB`);
+  recorded.dispose();
   optimizer.dispose();
   average.dispose();
   model.dispose();
   teacher?.dispose();
   distillation?.dispose();
-  x0.dispose();
+  tf.dispose([x0, times]);
 }
 
 async function measure(kind: Kind): Promise<void> {
@@ -179,7 +189,6 @@ async function measure(kind: Kind): Promise<void> {
   // tfjs's own attention writes all its weights down: at batch 64 more than a buffer may hold.
   if (chosen.has('ratio') && kind !== 'tfjs') await forward(kind, 'ldm-ffhq', large, `LDM forward, batch ${large}`);
   if (chosen.has('distill') && kind !== 'tfjs') await step(kind, trained, 'ldm-ffhq');
-  backend.bufferManager.dispose(); // memory that is in no tensor
 }
 
 const reason = whyNotMixed(backend.device);

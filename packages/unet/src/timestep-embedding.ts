@@ -1,8 +1,9 @@
 import { ArgumentError, checkInteger, checkShape } from '@sd/core';
-import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
 const MAX_PERIOD = 10000;
+const ROUGH_TURN = 6.28125;
 
 export type TimestepEmbeddingOptions = {
   /** Cosines before sines. Default true, as LDM's UNet. */
@@ -50,7 +51,7 @@ function embedTensor(t: Tensor1D, dim: number, frequencies: Float32Array, flipSi
   const half = frequencies.length;
   return tf.tidy(() => {
     const times = tf.reshape(tf.cast(t, 'float32'), [-1, 1]); // [N, 1]
-    const angles = tf.mul(times, tf.tensor(frequencies, [1, half])); // [N, half]
+    const angles = wrapped(tf.mul(times, tf.tensor(frequencies, [1, half]))); // [N, half]
     const parts = [tf.cos(angles), tf.sin(angles)] as Tensor2D[];
     if (!flipSinToCos) parts.reverse();
     if (dim % 2 === 1) parts.push(tf.zeros([t.shape[0], 1]));
@@ -64,4 +65,14 @@ function embedTensor(t: Tensor1D, dim: number, frequencies: Float32Array, flipSi
 function frequenciesOf(half: number, shift: number): Float32Array {
   const rate = Math.fround(-Math.log(MAX_PERIOD));
   return Float32Array.from({ length: half }, (_, i) => Math.exp(Math.fround(Math.fround(rate * i) / (half - shift))));
+}
+
+/**
+ * Angles less a multiple of 2 pi, in about [-pi, pi]: beyond, WebGPU promises nothing of sines, and angles reach 1000. As
+ * the first part of 2 pi has few digits, its multiples are exact (Cody and Waite).
+ */
+function wrapped(angles: Tensor): Tensor {
+  const turns = tf.round(tf.mul(angles, 1 / (2 * Math.PI)));
+  const rough = tf.sub(angles, tf.mul(turns, ROUGH_TURN));
+  return tf.sub(rough, tf.mul(turns, 2 * Math.PI - ROUGH_TURN));
 }

@@ -6,6 +6,7 @@ test('the public names are pinned', () => {
     [
       "recordForward",
       "registerWebGPUKernels",
+      "replayed",
       "whyNotMixed",
     ]
   `);

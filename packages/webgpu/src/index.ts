@@ -1,3 +1,4 @@
 export { type Precision, whyNotMixed } from './precision';
-export { type RecordedForward, recordForward } from './record-forward';
+export { type RecordedForward, type RecordForwardOptions, recordForward } from './record-forward';
 export { registerWebGPUKernels } from './register';
+export { type Replayed, type ReplayedOptions, replayed } from './replayed';

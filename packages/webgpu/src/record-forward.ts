@@ -13,13 +13,26 @@ type Dispatch = {
   readonly workgroups: readonly [number, number?, number?];
 };
 
+export type RecordForwardOptions = {
+  /**
+   * `held`, the default: those of the recording, also if they change or are disposed. `live`: as they are at each replay,
+   * for weights that change in place, as `AdamW` of @sd/nn changes them with this package's kernels. Where they were
+   * replaced or disposed instead, the recording is no longer current.
+   */
+  readonly weights?: 'held' | 'live';
+};
+
 /** A forward pass as commands of the device. */
 export type RecordedForward = {
   /** Dispatches of a pass. */
   readonly dispatches: number;
+  /** Of the device's memory, for what is computed on the way. */
+  readonly bytes: number;
+  /** Whether live weights lie where they lay when the pass was recorded; else it cannot be replayed. */
+  isCurrent(): boolean;
   /**
    * The pass on other inputs of the same shapes. @param inputs borrowed. @returns owned by the caller.
-   * @throws {ShapeError} @throws {ArgumentError} after `dispose`.
+   * @throws {ShapeError} @throws {ArgumentError} after `dispose`, and where the recording is not current.
    */
   replay(inputs: readonly Tensor[]): Tensor[];
   /** Frees the memory of the pass. */
@@ -59,6 +72,10 @@ class RecordingBuffers {
     this.#free.set(key, [...(this.#free.get(key) ?? []), buffer]);
   }
 
+  get bytes(): number {
+    return [...this.#all].reduce((sum, { size }) => sum + size, 0);
+  }
+
   has(buffer: GPUBuffer): boolean {
     return this.#all.has(buffer);
   }
@@ -74,7 +91,7 @@ class RecordingBuffers {
  * bindings. That part bounds a small network or a small batch, as in sampling.
  *
  * The pass must depend on its inputs by tensors alone: numbers that `fn` reads, such as a timestep, and everything that
- * tfjs computes from them on the CPU stay what they were. Weights stay those of the recording, also if they change.
+ * tfjs computes from them on the CPU stay what they were. A pass may hold a gradient: its results are then outputs.
  *
  * @param fn made of tfjs's operations, synchronous; its intermediate tensors are disposed.
  * @param inputs float32, of the shapes that replays will have. Borrowed.
@@ -84,20 +101,33 @@ class RecordingBuffers {
 export function recordForward(
   fn: (...inputs: Tensor[]) => Tensor | Tensor[],
   inputs: readonly Tensor[],
+  { weights = 'held' }: RecordForwardOptions = {},
 ): RecordedForward {
   if (tf.getBackend() !== 'webgpu') throw new ArgumentError('recordForward', 'backend', 'webgpu', tf.getBackend());
   for (const [i, { dtype }] of inputs.entries()) {
     if (dtype !== 'float32') throw new ArgumentError('recordForward', `inputs[${i}]`, 'float32', dtype);
   }
   const backend = tf.backend() as WebGPUBackend;
-  tf.tidy(() => tf.dispose(fn(...inputs))); // allocates parameters and compiles pipelines, neither of which is to be recorded
+  // Allocates parameters and compiles pipelines, neither of which is to be recorded; nor is small work left to the CPU.
+  const cpuForward = tf.env().getBool(CPU_FORWARD);
+  tf.env().set(CPU_FORWARD, false);
+  try {
+    tf.tidy(() => tf.dispose(fn(...inputs)));
+  } finally {
+    tf.env().set(CPU_FORWARD, cpuForward);
+  }
   submit(backend);
+  freePool(backend);
 
   const shapes = inputs.map(({ shape }) => [...shape]);
   const buffers = new RecordingBuffers(backend.device);
-  const held = new Set<DataId>();
+  const outside = new Map<DataId, GPUBuffer>();
   const dispatches: Dispatch[] = [];
-  const restore = watch(backend, buffers, held, dispatches);
+  const restore = watch(backend, buffers, dispatches, (dataId, buffer) => {
+    if (outside.has(dataId)) return;
+    if (weights === 'held') backend.incRef(dataId);
+    outside.set(dataId, buffer);
+  });
   let sources: GPUBuffer[];
   let results: { readonly buffer: GPUBuffer; readonly shape: number[]; readonly dtype: 'float32' | 'int32' | 'bool' }[];
   try {
@@ -117,8 +147,13 @@ export function recordForward(
   }
 
   let isDisposed = false;
+  const lies = (dataId: DataId, buffer: GPUBuffer) =>
+    backend.tensorMap.has(dataId) && backend.tensorMap.get(dataId).resource === buffer;
+  const isCurrent = () => weights === 'held' || [...outside].every(([dataId, buffer]) => lies(dataId, buffer));
   return {
     dispatches: dispatches.length,
+    bytes: buffers.bytes,
+    isCurrent,
     replay(next) {
       if (isDisposed) throw new ArgumentError('RecordedForward.replay', 'recording', 'alive', 'disposed');
       if (next.length !== shapes.length) {
@@ -131,6 +166,14 @@ export function recordForward(
       }
       for (const [i, shape] of shapes.entries()) {
         checkShape('RecordedForward.replay', `inputs[${i}]`, next[i] as Tensor, shape);
+      }
+      if (!isCurrent()) {
+        throw new ArgumentError(
+          'RecordedForward.replay',
+          'weights',
+          'where they were recorded',
+          'replaced or disposed',
+        );
       }
       const from = shapes.map((_, i) => bufferOf(backend, (next[i] as Tensor).dataId));
       const outputs = results.map(({ shape, dtype }) => backend.makeTensorInfo(shape, dtype));
@@ -156,7 +199,7 @@ export function recordForward(
     dispose() {
       if (isDisposed) return;
       isDisposed = true;
-      for (const dataId of held) backend.disposeData(dataId);
+      if (weights === 'held') for (const dataId of outside.keys()) backend.disposeData(dataId);
       buffers.destroy();
     },
   };
@@ -173,31 +216,43 @@ function submit(backend: WebGPUBackend): void {
   backend.submitQueue();
 }
 
-/** Has the backend take memory from `buffers`, and notes tensors from outside that it binds, and dispatches. */
+/** Destroys what lies free in the backend's pool: the pass that came before took as much as the recording will. */
+function freePool({ bufferManager }: WebGPUBackend): void {
+  const { freeBuffers } = bufferManager as unknown as {
+    readonly freeBuffers: ReadonlyMap<string, readonly GPUBuffer[]>;
+  };
+  for (const free of freeBuffers.values()) {
+    for (const { size, usage } of [...free])
+      bufferManager.releaseBuffer(bufferManager.acquireBuffer(size, usage), false);
+  }
+}
+
+/** Whether small work on tensors that are not yet on the device is done by the CPU. */
+const CPU_FORWARD = 'WEBGPU_CPU_FORWARD';
+/** Commands before a submission, after which memory is free again: while recording, at once. */
+const SUBMIT_AFTER = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE';
+
+/** Has the backend take memory from `buffers`, and notes dispatches and the tensors from outside that they bind. */
 function watch(
   backend: WebGPUBackend,
   buffers: RecordingBuffers,
-  held: Set<DataId>,
   dispatches: Dispatch[],
+  onOutside: (dataId: DataId, buffer: GPUBuffer) => void,
 ): () => void {
   const { device, bufferManager } = backend;
-  const owned = backend as { -readonly [K in 'uploadToGPU' | 'runWebGPUProgram']?: WebGPUBackend[K] };
-  const [upload, runProgram] = [backend.uploadToGPU.bind(backend), backend.runWebGPUProgram.bind(backend)];
+  const owned = backend as { -readonly [K in 'uploadToGPU']?: WebGPUBackend[K] };
+  const upload = backend.uploadToGPU.bind(backend);
   const createEncoder = device.createCommandEncoder.bind(device);
+  const submitAfter = tf.env().getNumber(SUBMIT_AFTER);
+  tf.env().set(SUBMIT_AFTER, 1);
   backend.bufferManager = buffers as unknown as BufferManager;
+  // Whatever is bound comes by here first.
   backend.uploadToGPU = (dataId) => {
     const isFromCpu = backend.tensorMap.get(dataId).values != null;
     upload(dataId);
-    if (isFromCpu) buffers.pinned.add(backend.tensorMap.get(dataId).resource as GPUBuffer);
-  };
-  backend.runWebGPUProgram = (program, inputs, ...rest) => {
-    const output = runProgram(program, inputs, ...rest);
-    for (const { dataId } of inputs) {
-      if (held.has(dataId) || buffers.has(backend.tensorMap.get(dataId).resource as GPUBuffer)) continue;
-      backend.incRef(dataId);
-      held.add(dataId);
-    }
-    return output;
+    const buffer = backend.tensorMap.get(dataId).resource as GPUBuffer;
+    if (isFromCpu) buffers.pinned.add(buffer);
+    if (!buffers.has(buffer)) onOutside(dataId, buffer);
   };
   device.createCommandEncoder = (...options) => {
     const encoder = createEncoder(...options);
@@ -207,8 +262,8 @@ function watch(
   };
   return () => {
     backend.bufferManager = bufferManager;
+    tf.env().set(SUBMIT_AFTER, submitAfter);
     delete owned.uploadToGPU;
-    delete owned.runWebGPUProgram;
     delete (device as { createCommandEncoder?: unknown }).createCommandEncoder;
   };
 }

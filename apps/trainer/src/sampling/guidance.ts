@@ -19,7 +19,12 @@ export type Guidance = {
  * @returns the model, and what to call when the samples are drawn.
  */
 export function guidedModel(
-  { denoiser, scale, condition, uncondition }: Guidance,
+  {
+    denoiser,
+    scale,
+    condition,
+    uncondition,
+  }: Omit<Guidance, 'denoiser'> & { readonly denoiser: Pick<Denoiser, 'forward'> },
   first: number,
   count: number,
 ): { readonly model: (x: Tensor4D, t: number) => Tensor4D; dispose(): void } {

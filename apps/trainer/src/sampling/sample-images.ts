@@ -2,6 +2,7 @@ import { ArgumentError, checkInteger, checkRange, type RandomKey } from '@sd/cor
 import type { Scheduler } from '@sd/schedulers';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { ReplayedDenoiser } from '../conditions/replayed-denoiser';
 import type { OpenProgress } from '../console/progress';
 import { decodeLatents } from '../data/latents';
 import { type Guidance, guidedModel } from './guidance';
@@ -64,18 +65,26 @@ export async function sampleLatents(
   const batches = Math.ceil(count / batchSize);
   const progress = openProgress(label, batches * calls, 'step');
   const parts: Tensor4D[] = [];
+  const passes = new ReplayedDenoiser(
+    guidance?.denoiser ?? {
+      kind: 'none',
+      parameters: () => unet.parameters(),
+      forward: (x, t) => unet.forward(x, t),
+      forwardWithFeatures: (x, t) => unet.forwardWithFeatures(x, t),
+    },
+  );
   try {
     for (let batch = 0; batch < batches; batch++) {
       const first = batch * batchSize;
       const size = Math.min(batchSize, count - first);
       const draw = (name: 'start' | number) => draws(name, from + first, size, [imageSize, imageSize, inChannels]);
       const image = init && tf.tile(init.latents, [size, 1, 1, 1]);
-      const guided = guidance && guidedModel(guidance, from + first, size);
+      const guided = guidance && guidedModel({ ...guidance, denoiser: passes }, from + first, size);
       let x: Tensor4D | undefined;
       try {
         x = startOf(scheduler, steps, start, draw('start'), image);
         parts.push(
-          await scheduler.sample(guided?.model ?? ((input, t) => unet.forward(input, t)), x, {
+          await scheduler.sample(guided?.model ?? ((input, t) => passes.forward(input, t)), x, {
             ...run,
             start,
             noise: draw,
@@ -102,6 +111,7 @@ export async function sampleLatents(
     }
     return tf.concat(parts, 0);
   } finally {
+    passes.dispose();
     tf.dispose(parts);
     progress.stop();
   }

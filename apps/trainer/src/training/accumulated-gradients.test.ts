@@ -5,6 +5,7 @@ import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { accumulatedGradients, disposeGradients, drawsPerStep, microBatchSize } from './accumulated-gradients';
+import { drawGradients } from './draw-gradients';
 import { type Objective, type TrainingTask, taskParameters } from './task';
 
 /** The mean squared error of a linear layer on examples that are functions of their position. */
@@ -47,8 +48,12 @@ test('a batch is one draw, or as many as make it up', () => {
 describeBackends(['cpu', 'wasm'], () => {
   test('the gradients of small batches sum up to those of the large one', async () => {
     const [whole, parts] = [new PositionTask(12), new PositionTask(3)];
-    const expected = await expectTensors(4, () => accumulatedGradients(whole, 5, 1, taskParameters(whole)));
-    const actual = await expectTensors(4, () => accumulatedGradients(parts, 5, 4, taskParameters(parts)));
+    const expected = await expectTensors(4, () =>
+      accumulatedGradients(whole, 5, 1, drawGradients(whole, taskParameters(whole))),
+    );
+    const actual = await expectTensors(4, () =>
+      accumulatedGradients(parts, 5, 4, drawGradients(parts, taskParameters(parts))),
+    );
     await expect(actual.value).toBeAllclose(expected.value, 1e-5);
     await expect(actual.parts.error).toBeAllclose(expected.parts.error, 1e-5);
     expect([...actual.gradients.keys()]).toEqual(['model.weight', 'model.bias']);
@@ -65,9 +70,9 @@ describeBackends(['cpu', 'wasm'], () => {
     const task = new PositionTask(3, 21);
     const parameters = taskParameters(task);
     for (const parameter of parameters.values()) void parameter.value;
-    await expect(expectTensors(0, () => accumulatedGradients(task, 5, 4, parameters))).rejects.toThrow(
-      'no such example',
-    );
+    await expect(
+      expectTensors(0, () => accumulatedGradients(task, 5, 4, drawGradients(task, parameters))),
+    ).rejects.toThrow('no such example');
     task.dispose();
   });
 });

@@ -1,8 +1,8 @@
-import { type ValueAndGradients, valueAndGradients } from '@sd/nn';
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TrainingConfig } from '../config/schema';
-import type { TrainingTask, taskParameters } from './task';
+import type { DrawGradients, LossAndGradients } from './draw-gradients';
+import type { TrainingTask } from './task';
 
 /** Examples that are on the device at once. */
 export function microBatchSize({ batchSize, microBatchSize = batchSize }: TrainingConfig): number {
@@ -14,9 +14,6 @@ export function drawsPerStep(training: TrainingConfig): number {
   return training.batchSize / microBatchSize(training);
 }
 
-/** Of one batch. All owned by the caller. */
-export type AccumulatedGradients = ValueAndGradients & { readonly parts: Readonly<Record<string, Scalar>> };
-
 /**
  * The mean loss of `draws` small batches, its parts and its gradients: those of one batch of all their examples, where
  * the loss is a mean over examples. One small batch and one sum of gradients are on the device at a time.
@@ -25,12 +22,12 @@ export async function accumulatedGradients(
   task: TrainingTask,
   step: number,
   draws: number,
-  parameters: ReturnType<typeof taskParameters>,
-): Promise<AccumulatedGradients> {
-  let sum = await drawnGradients(task, step * draws, parameters);
+  gradients: DrawGradients,
+): Promise<LossAndGradients> {
+  let sum = await drawnGradients(task, step * draws, gradients);
   if (draws === 1) return sum;
   for (let draw = 1; draw < draws; draw++) {
-    const next = await drawnGradients(task, step * draws + draw, parameters).catch((error: unknown) => {
+    const next = await drawnGradients(task, step * draws + draw, gradients).catch((error: unknown) => {
       disposeGradients(sum);
       throw error;
     });
@@ -40,37 +37,21 @@ export async function accumulatedGradients(
 }
 
 /** Frees all of it. */
-export function disposeGradients({ value, gradients, parts }: AccumulatedGradients): void {
+export function disposeGradients({ value, gradients, parts }: LossAndGradients): void {
   tf.dispose([value, ...gradients.values(), ...Object.values(parts)]);
 }
 
-async function drawnGradients(
-  task: TrainingTask,
-  draw: number,
-  parameters: ReturnType<typeof taskParameters>,
-): Promise<AccumulatedGradients> {
+async function drawnGradients(task: TrainingTask, draw: number, gradients: DrawGradients): Promise<LossAndGradients> {
   const batch = await task.batch(draw);
-  const parts: Record<string, Scalar> = {};
   try {
-    const { value, gradients } = valueAndGradients(() => {
-      const objective = task.objective(batch, draw);
-      for (const [name, part] of Object.entries(objective.parts)) parts[name] = tf.keep(tf.clone(part));
-      return objective.loss;
-    }, parameters);
-    return { value, gradients, parts };
-  } catch (error) {
-    tf.dispose(Object.values(parts));
-    throw error;
+    return gradients.of(batch, draw);
   } finally {
     tf.dispose(Object.values(batch));
   }
 }
 
 /** Combines tensor by tensor, and frees what was combined. A gradient may be missing on either side. */
-function replaced(
-  terms: readonly AccumulatedGradients[],
-  combine: (a: Tensor, b?: Tensor) => Tensor,
-): AccumulatedGradients {
+function replaced(terms: readonly LossAndGradients[], combine: (a: Tensor, b?: Tensor) => Tensor): LossAndGradients {
   const [first, second] = terms;
   const gradients = new Map<string, Tensor>();
   for (const [name, gradient] of first.gradients) gradients.set(name, combine(gradient, second?.gradients.get(name)));

@@ -61,6 +61,7 @@ export class DiffusionTask implements TrainingTask {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly result: Module;
+  readonly isReplayable: boolean;
   /** Of waiting for latents. */
   readonly clock = new WaitingClock();
   readonly #options: DiffusionTaskOptions;
@@ -72,6 +73,7 @@ export class DiffusionTask implements TrainingTask {
     this.#options = options;
     this.label = teaching ? `distil ${name}` : `train ${name}`;
     this.result = denoiser.trained;
+    this.isReplayable = denoiser.kind !== 'class'; // classes are no tensors
     this.modules = { model: this.result, ...(teaching ? { alignments: teaching.distillation } : {}) };
     const { trainTimesteps } = diffusion;
     const drawn = { key, latents: latents.length, trainTimesteps, dropout: conditionDropout ?? 0 };

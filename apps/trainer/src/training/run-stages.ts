@@ -6,6 +6,7 @@ import { featureShapes, type UNet } from '@sd/unet';
 import * as tf from '@tensorflow/tfjs-core';
 import { readCaptions } from '../conditions/captions';
 import type { Denoiser } from '../conditions/denoiser';
+import { ReplayedDenoiser } from '../conditions/replayed-denoiser';
 import { openContexts, type TextContexts } from '../conditions/text-contexts';
 import { textEncoderIdentity } from '../conditions/text-encoder';
 import { withSuggestion } from '../config/nearest';
@@ -371,15 +372,19 @@ async function openProjectTeacher(
     const ownTexts = denoiser.kind === 'text' ? await openTexts(context, name, latents, unet) : undefined;
     const texts = ownTexts?.identity === studentTexts?.identity ? undefined : ownTexts;
     if (!texts) await ownTexts?.close();
+    const passes = new ReplayedDenoiser(denoiser);
     return {
       label: `teacher ${name}`,
-      predict: (x, t, condition) => denoiser.forwardWithFeatures(x, t, condition),
+      predict: (x, t, condition) => passes.forwardWithFeatures(x, t, condition),
       texts,
       predictionType: metadata.scheduler.prediction_type,
       channels: unet.config.inChannels,
       features: featureShapes(unet.config),
       identity: { name, sha256: await weightsDigest(weights), unet: unet.config },
-      dispose: () => denoiser.dispose(),
+      dispose: () => {
+        passes.dispose();
+        denoiser.dispose();
+      },
     };
   } catch (error) {
     denoiser.dispose();

@@ -25,6 +25,8 @@ export interface TrainingTask {
    * is one draw, or as many as `microBatchSize` goes into the batch: step s begins with draw s times that.
    */
   batch(draw: number): Promise<Readonly<Record<string, Tensor>>>;
+  /** Whether `objective` is a function of the batch's tensors alone, and can be replayed on a GPU. */
+  readonly isReplayable?: boolean;
   /** Differentiable. The batch is borrowed. */
   objective(batch: Readonly<Record<string, Tensor>>, draw: number): Objective;
   dispose(): void;

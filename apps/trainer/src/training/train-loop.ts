@@ -9,15 +9,11 @@ import type { OpenProgress, Progress } from '../console/progress';
 import { checkWritable, removeTemporaryFiles, writeAtomically } from '../files/atomic-file';
 import { imageGridFile } from '../report/image-grid';
 import { UserError } from '../user-error';
-import {
-  type AccumulatedGradients,
-  accumulatedGradients,
-  disposeGradients,
-  drawsPerStep,
-} from './accumulated-gradients';
+import { accumulatedGradients, disposeGradients, drawsPerStep } from './accumulated-gradients';
 import { hint, loadCheckpoint, saveCheckpoint } from './checkpoint';
 import { CheckpointKeeper } from './checkpoint-keeper';
 import { DeviceWatch } from './device-watch';
+import { type DrawGradients, drawGradients, type LossAndGradients } from './draw-gradients';
 import { EventFile } from './event-file';
 import { LossGuard } from './loss-guard';
 import { MetricsLog, type MetricsRow } from './metrics-log';
@@ -77,6 +73,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
   const guard = new LossGuard(training);
   const keeper = new CheckpointKeeper(folder, training);
   const watch = new DeviceWatch(lost);
+  const gradientsOf = drawGradients(task, parameters);
   let progress: Progress | undefined;
   try {
     const state = { task, optimizer, average, training, guard };
@@ -105,7 +102,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
       const looks = step % LOG_EVERY === 0 || step === end - 1;
       const context = { step, rate: learningRate(step), training, looks, folder, report };
       const row = await onDevice(
-        guard.isActive ? guardedStep(state, parameters, context) : trainStep(state, parameters, context),
+        guard.isActive ? guardedStep(state, gradientsOf, context) : trainStep(state, gradientsOf, context),
       );
       if (row) {
         await log.append([{ ...row, seconds: seconds() }]);
@@ -124,6 +121,7 @@ export async function trainLoop(task: TrainingTask, options: TrainLoopOptions): 
     return { steps: step, interrupted: signal?.aborted ?? false, seconds: seconds() };
   } finally {
     progress?.stop();
+    gradientsOf.dispose();
     optimizer.dispose();
     average.dispose();
   }
@@ -183,8 +181,6 @@ type State = {
   readonly guard: LossGuard;
 };
 
-type Parameters = ReturnType<typeof taskParameters>;
-
 type StepContext = {
   readonly step: number;
   readonly rate: number;
@@ -199,11 +195,11 @@ type Row = Omit<MetricsRow, 'seconds'>;
 
 async function trainStep(
   { task, optimizer, average }: State,
-  parameters: Parameters,
+  gradientsOf: DrawGradients,
   context: StepContext,
 ): Promise<Row | undefined> {
   const { step, rate, training, looks } = context;
-  const accumulated = await accumulatedGradients(task, step, drawsPerStep(training), parameters);
+  const accumulated = await accumulatedGradients(task, step, drawsPerStep(training), gradientsOf);
   const { gradients } = accumulated;
   // taken before the loss is read: where that is not finite the run ends, and with it these weights
   const norm = optimizer.clippedUpdate(gradients, { learningRate: rate, maxNorm: training.maxGradientNorm, average });
@@ -222,13 +218,13 @@ async function trainStep(
 /** A step that is looked at before it is taken. */
 async function guardedStep(
   { task, optimizer, average, guard }: State,
-  parameters: Parameters,
+  gradientsOf: DrawGradients,
   context: StepContext,
 ): Promise<Row | undefined> {
   const { step, training, looks, folder, report } = context;
   const rate = context.rate * guard.rateFactor;
   const draws = drawsPerStep(training);
-  const accumulated = await accumulatedGradients(task, step, draws, parameters);
+  const accumulated = await accumulatedGradients(task, step, draws, gradientsOf);
   const norm = globalNorm(accumulated.gradients.values());
   const gradientScale = clipFactor(norm, training.maxGradientNorm);
   try {
@@ -261,7 +257,7 @@ async function stopped(
 
 async function readRow(
   step: number,
-  { value, parts }: AccumulatedGradients,
+  { value, parts }: LossAndGradients,
   norm: Scalar,
   learningRate: number,
 ): Promise<Row> {

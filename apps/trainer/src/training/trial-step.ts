@@ -11,6 +11,7 @@ import { accumulatedGradients, disposeGradients, microBatchSize } from './accumu
 import { buildDenoiser, buildScheduler } from './build-models';
 import { chosenPairs } from './chosen-pairs';
 import { DiffusionTask } from './diffusion-task';
+import { drawGradients } from './draw-gradients';
 import { taskParameters } from './task';
 
 /** What a step of a training takes, measured on noise in place of data and on weights that are not trained. */
@@ -74,8 +75,9 @@ export async function trialStep(config: ProjectConfig, name: string): Promise<Tr
   for (const [parameter, value] of parameters) value.initialize(foldIn(key, parameter));
   const optimizer = new AdamW(parameters, model);
   const average = new ExponentialMovingAverage(task.result.parameters(), model.emaDecay);
+  const differentiate = drawGradients(task, parameters);
   const draw = async (first: number) => {
-    const gradients = await accumulatedGradients(task, first, 1, parameters);
+    const gradients = await accumulatedGradients(task, first, 1, differentiate);
     optimizer.update(gradients.gradients, { learningRate: model.learningRate });
     average.update();
     const [loss] = await gradients.value.data(); // the queue is empty then
@@ -91,11 +93,13 @@ export async function trialStep(config: ProjectConfig, name: string): Promise<Tr
       }));
     });
     const heldBytes = tf.memory().numBytes - before;
+    await orFull(() => draw(1)); // recorded here where it will be replayed
     const started = performance.now();
-    await orFull(() => draw(1));
+    await orFull(() => draw(2));
     const seconds = (performance.now() - started) / 1000;
     return { seconds, peakBytes: peakBytes - before, heldBytes };
   } finally {
+    differentiate.dispose();
     optimizer.dispose();
     average.dispose();
     task.dispose();
