@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs-core';
 /**
  * Mean over height and width.
  *
- * By average pooling with a gradient of its own: on WASM 10 times faster than `tf.mean`, which transposes first.
+ * By average pooling with a gradient of its own: on WASM 10 times faster than `tf.mean`, which transposes first. On WebGPU
+ * tfjs pools slowly; @sd/webgpu makes a sum of it.
  *
  * @param x `[N, H, W, C]`. Borrowed. @returns `[N, C]`. Owned by the caller.
  */

@@ -1,5 +1,6 @@
 import { adamw } from './adamw';
 import { attention, attentionGrad } from './attention';
+import { averagePool } from './average-pool';
 import { conv2d, conv2dBackpropFilter, conv2dBackpropInput, fusedConv2d } from './conv2d';
 import { groupNorm, groupNormGrad } from './group-norm';
 import { gatedHaarDwt2d, gatedHaarIdwt2d, haarDwt2d, haarGateGrad, haarIdwt2d } from './haar';
@@ -8,7 +9,7 @@ import { multiTensorAdamW } from './multi-tensor-adamw';
 import { type Precision, setPrecision } from './precision';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
-import { sum } from './sum';
+import { mean, sum } from './sum';
 import { threefryNormal } from './threefry-normal';
 
 const KERNELS = [
@@ -27,6 +28,8 @@ const KERNELS = [
   gatedHaarIdwt2d,
   haarGateGrad,
   sum,
+  mean,
+  averagePool,
   conv2d,
   fusedConv2d,
   conv2dBackpropInput,
@@ -37,7 +40,7 @@ const KERNELS = [
 
 /**
  * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn and @sd/wavelet ask
- * for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums, so that plain
+ * for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums and means, so that plain
  * `tf.conv2d` and `tf.matMul` gain too. May be called at any time, also again.
  * @param precision `mixed` uses the GPU's 16-bit matrix units where it has them (see `whyNotMixed`); float32 otherwise and
  *   by default. A further call may change it.

@@ -67,6 +67,29 @@ describeBackends(['webgpu'], () => {
     expect(await countDispatches(() => tf.sum(few, 1).dispose())).toBe(1);
   });
 
+  test('means over such axes and of whole images are those of float64, large ones in two dispatches', async () => {
+    for (const [n, h, w, c] of [
+      [2, 3, 5, 4],
+      [3, 33, 21, 18],
+    ] as const) {
+      const data = new Float32Array(normalArray(randomKey(h), n * h * w * c)).map((value) => value + 1);
+      const x = tf.tensor4d(data, [n, h, w, c]);
+      const means = reference(Float64Array.from(data), x.shape, [1, 2]).map((total) => total / (h * w));
+      tf.fill([n * c], Number.NaN).dispose();
+      await expect(await expectTensors(1, () => tf.mean(x, [1, 2], true))).toBeAllclose(means);
+      await expect(await expectTensors(1, () => tf.avgPool(x, [h, w], 1, 'valid'))).toBeAllclose(means);
+      expect(tf.avgPool(x, [h, w], 1, 'valid').shape).toEqual([n, 1, 1, c]);
+      expect(await countDispatches(() => tf.avgPool(x, [h, w], 1, 'valid').dispose())).toBe(h * w > 512 ? 2 : 1);
+    }
+  });
+
+  test('windows that do not cover the image once are left to tfjs', async () => {
+    const x = tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1]);
+    await expect(tf.avgPool(x, 2, 1, 'same')).toBeAllclose([2.5, 3, 3.5, 4]);
+    const wide = tf.tensor4d([1, 10, 2, 20, 3, 30, 4, 40], [1, 2, 2, 2]);
+    await expect(tf.avgPool(wide, 2, 3, 1, 'floor')).toBeAllclose([1, 10]);
+  });
+
   test('whole numbers are left to tfjs and stay whole', async () => {
     const counts = tf.sum(tf.tensor2d([1, 2, 3, 4], [2, 2], 'int32'), 0);
     expect(counts.dtype).toBe('int32');

@@ -1,7 +1,7 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { Sum, util } from '@tensorflow/tfjs-core';
-import { i32, run, type WebGPUKernel } from './program';
+import { Mean, Sum, util } from '@tensorflow/tfjs-core';
+import { f32, i32, run, type WebGPUKernel } from './program';
 
 const WORKGROUP = 256;
 /** Columns of a workgroup, side by side in memory. The other threads share the rows. */
@@ -13,8 +13,13 @@ const ROWS_IN_ONE = 32;
 const ROWS_PER_THREAD = 8;
 const MAX_PARTS = 256;
 
-/** `[outer, rows, columns]` -> `[outer, parts, columns]`, each part the sum of as many rows. */
-function sumRows(backend: WebGPUBackend, x: TensorInfo, [outer, rows, columns]: Sizes, parts: number): TensorInfo {
+/** `[outer, rows, columns]` -> `[outer, parts, columns]`, each part the sum of as many rows, times a factor. */
+function sumRows(
+  backend: WebGPUBackend,
+  x: TensorInfo,
+  [outer, rows, columns]: Sizes,
+  { parts, factor }: { readonly parts: number; readonly factor: number },
+): TensorInfo {
   const tiles = Math.ceil(columns / COLUMNS);
   return run(backend, {
     key: 'sum_rows',
@@ -27,6 +32,7 @@ function sumRows(backend: WebGPUBackend, x: TensorInfo, [outer, rows, columns]: 
       parts: i32(parts),
       tiles: i32(tiles),
       span: i32(Math.ceil(rows / parts)),
+      factor: f32(factor),
     },
     workgroups: outer * parts * tiles,
     workgroupSize: WORKGROUP,
@@ -48,7 +54,7 @@ function sumRows(backend: WebGPUBackend, x: TensorInfo, [outer, rows, columns]: 
       if (isOwn && lane < ${COLUMNS}) {
         var total = 0.0;
         for (var i = 0; i < ${LANES}; i = i + 1) { total = total + sums[i * ${COLUMNS} + lane]; }
-        result[(slice * uniforms.parts + part) * uniforms.columns + column] = total;
+        result[(slice * uniforms.parts + part) * uniforms.columns + column] = uniforms.factor * total;
       }`,
   });
 }
@@ -66,26 +72,47 @@ function sizesOf(shape: readonly number[], axes: readonly number[]): Sizes | nul
 }
 
 /**
- * Sums over adjoining axes that are not the last ones: gradients of biases, of embeddings that were added to images, of
- * parts of a product. tfjs transposes the tensor first. One dispatch, or two where there are many rows, each with sums of
- * few terms. {x} with {axis, keepDims} -> sum; everything else is left to tfjs.
+ * Sums or means over adjoining axes that are not the last ones, in one dispatch, or two where there are many rows, each
+ * with sums of few terms. @returns owned by the caller; null for other axes and types.
  */
-export const sum: WebGPUKernel = {
-  kernelName: Sum,
+export function reduceRows(
+  backend: WebGPUBackend,
+  x: TensorInfo,
+  axes: readonly number[],
+  { mean }: { readonly mean: boolean },
+): TensorInfo | null {
+  const sizes = x.dtype === 'float32' ? sizesOf(x.shape, axes) : null;
+  if (sizes === null) return null;
+  const [outer, rows, columns] = sizes;
+  const parts = rows <= LANES * ROWS_IN_ONE ? 1 : Math.min(MAX_PARTS, Math.ceil(rows / (LANES * ROWS_PER_THREAD)));
+  const factor = mean ? 1 / rows : 1;
+  if (parts === 1) return sumRows(backend, x, sizes, { parts, factor });
+  const sums = sumRows(backend, x, sizes, { parts, factor: 1 });
+  const total = sumRows(backend, sums, [outer, parts, columns], { parts: 1, factor });
+  backend.disposeData(sums.dataId);
+  return total;
+}
+
+const reduction = (kernelName: string, options: { readonly mean: boolean }): WebGPUKernel => ({
+  kernelName,
   run: ({ inputs, attrs, backend }) => {
     const x = inputs.x as TensorInfo;
     const { axis, keepDims } = attrs as { axis: number | number[]; keepDims: boolean };
     const axes = util.parseAxisParam(axis, [...x.shape]);
-    const sizes = x.dtype === 'float32' ? sizesOf(x.shape, axes) : null;
-    if (sizes === null) return null;
-    const [outer, rows, columns] = sizes;
-    const parts = rows <= LANES * ROWS_IN_ONE ? 1 : Math.min(MAX_PARTS, Math.ceil(rows / (LANES * ROWS_PER_THREAD)));
-    const first = sumRows(backend, x, sizes, parts);
-    const summed = parts === 1 ? first : sumRows(backend, first, [outer, parts, columns], 1);
-    if (parts > 1) backend.disposeData(first.dataId);
+    const reduced = reduceRows(backend, x, axes, options);
+    if (reduced === null) return null;
     const shape = keepDims
       ? x.shape.map((dimension, i) => (axes.includes(i) ? 1 : dimension))
       : x.shape.filter((_, i) => !axes.includes(i));
-    return { ...summed, shape };
+    return { ...reduced, shape };
   },
-};
+});
+
+/**
+ * Sums over adjoining axes that are not the last ones: gradients of biases, of embeddings that were added to images, of
+ * parts of a product. tfjs transposes the tensor first. {x} with {axis, keepDims} -> sum; everything else is left to tfjs.
+ */
+export const sum = reduction(Sum, { mean: false });
+
+/** Means over such axes, in the same way: tfjs transposes for them, too. */
+export const mean = reduction(Mean, { mean: true });
