@@ -80,7 +80,7 @@ async function measureGap(run: TrainedRun, context: ReproductionContext): Promis
         svg: lineFigure({
           title: 'Power of the samples less that of the data over frequency',
           x: { name: 'frequency r (1 = Nyquist)', min: 0, max: 1 },
-          y: { name: 'dB' },
+          y: { name: 'dB, samples over data' },
           lines: [
             { label: 'data', points: own.frequency.map((f) => [f, 0]), style: { color: '#333', width: 2.5 } },
             ...models.map(({ name, spectrum: { frequency, power } }) => ({

@@ -30,6 +30,10 @@ export type LineFigure = {
 const CHART = { width: 460, height: 320 } as const;
 const LEGEND = { line: 24, row: 18, character: 6.6, gap: 8 } as const;
 
+/** Pixels across a symbol on a line, and of a point that stands alone. */
+const SYMBOL = 5;
+const LONE_SYMBOL = 11;
+
 // Okabe and Ito's palette, legible on white with every common color blindness; dashes tell the second round apart.
 const PALETTE = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#4d4d4d'];
 
@@ -68,12 +72,17 @@ export function lineFigure({ title, x, y, lines }: LineFigure): string {
         y,
         scaled.flatMap((points) => points.map(([, py]) => py)),
       ),
-      series: [...shades, ...scaled.map((points, i) => lineSeries(points, styles[i], 4))],
+      series: [
+        ...shades,
+        ...scaled.map((points, i) => lineSeries(points, styles[i], points.length === 1 ? LONE_SYMBOL : SYMBOL)),
+      ],
     },
     { width, height: CHART.height },
   );
   const left = CHART.width + LEGEND.gap;
-  const legend = lines.map(({ label }, i) => legendRow(label, styles[i], left, PLOT.top + 6 + LEGEND.row * i)).join('');
+  const legend = lines
+    .map(({ label, points }, i) => legendRow(label, styles[i], points.length, left, PLOT.top + 6 + LEGEND.row * i))
+    .join('');
   return standaloneSvg(svg, { title, width, height: CHART.height, rest: legend });
 }
 
@@ -148,8 +157,14 @@ function shadeSeries(
   };
 }
 
-function legendRow(label: string, { color, dash, width }: LineStyle, x: number, y: number): string {
+/** A piece of the line with its symbol; the symbol alone where the line is a single point. */
+function legendRow(label: string, style: LineStyle, points: number, x: number, y: number): string {
+  const { color, dash, width, symbol } = style;
   const dashes = dash.length > 0 ? ` stroke-dasharray="${dash.join(' ')}"` : '';
-  const line = `<path d="M${x} ${y}h${LEGEND.line - 4}" stroke="${color}" stroke-width="${width}"${dashes}/>`;
-  return `${line}<text x="${x + LEGEND.line}" y="${y + 4}" font-family="system-ui, sans-serif" font-size="12" fill="#333">${escapeXml(label)}</text>`;
+  const length = LEGEND.line - 4;
+  const line =
+    points === 1 ? '' : `<path d="M${x} ${y}h${length}" stroke="${color}" stroke-width="${width}"${dashes}/>`;
+  const radius = (points === 1 ? LONE_SYMBOL : SYMBOL) / 2;
+  const mark = symbol === 'none' ? '' : `<circle cx="${x + length / 2}" cy="${y}" r="${radius}" fill="${color}"/>`;
+  return `${line}${mark}<text x="${x + LEGEND.line}" y="${y + 4}" font-family="system-ui, sans-serif" font-size="12" fill="#333">${escapeXml(label)}</text>`;
 }
