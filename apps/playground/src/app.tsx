@@ -38,7 +38,7 @@ const PANELS: readonly PanelEntry[] = [
   {
     id: 'sample',
     title: 'Sample',
-    lead: 'Noise becomes pictures, step by step. Watch what the model sees and what it predicts, and scrub back through it.',
+    lead: 'Noise becomes pictures, step by step. The models on this page are tiny, and have learned one kind of picture: overlapping discs.',
     Panel: SamplePanel,
   },
   {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 
-/** Kept by CI; git ignores it. */
+/** Kept by CI as artefacts; git ignores it. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../../out/playground', import.meta.url));
 
 /** What is there when the images of Sample, or the numbers of First stage, are. */

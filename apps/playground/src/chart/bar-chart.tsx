@@ -1,9 +1,9 @@
 import { linearScale } from './scale';
 import { useWidth } from './use-width';
+import { MARGIN, YAxis } from './y-axis';
 
 export type Bar = { readonly text: string; readonly value: number; readonly expected: number };
 
-const MARGIN = { left: 46, right: 20, top: 24, bottom: 40 };
 const HEIGHT = 230;
 const GAP = 0.28;
 
@@ -30,14 +30,7 @@ export function BarChart({
   return (
     <div class="chart" ref={box}>
       <svg width={width} height={HEIGHT} role="img" aria-label={label}>
-        {scale.ticks.map(({ value, text }) => (
-          <g key={text}>
-            <line class="grid" x1={MARGIN.left} x2={width - MARGIN.right} y1={py(value)} y2={py(value)} />
-            <text class="tick" x={MARGIN.left - 7} y={py(value)} dy="0.35em" text-anchor="end">
-              {text}
-            </text>
-          </g>
-        ))}
+        <YAxis ticks={scale.ticks} width={width} place={py} name={y} />
         {bars.map(({ text, value, expected }, i) => {
           const left = MARGIN.left + (i + GAP / 2) * slot;
           const own = { x: left, width: slot * (1 - GAP) };
@@ -64,9 +57,6 @@ export function BarChart({
         <line class="axis" x1={MARGIN.left} x2={width - MARGIN.right} y1={bottom} y2={bottom} />
         <text class="axis-name" x={MARGIN.left + inner.width / 2} y={HEIGHT - 5} text-anchor="middle">
           {x}
-        </text>
-        <text class="axis-name" x={4} y={13}>
-          {y}
         </text>
       </svg>
       <ul class="legend">

@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import { linearScale, logScale, type Scale } from './scale';
 import { useWidth } from './use-width';
+import { MARGIN, YAxis } from './y-axis';
 
 export type Series = {
   readonly name: string;
@@ -24,8 +25,6 @@ export type Axis = {
   readonly log?: boolean;
   readonly ticks?: Scale['ticks'];
 };
-
-const MARGIN = { left: 46, right: 20, top: 24, bottom: 40 };
 
 /** Lines over a common axis. The legend is text; the picture is described by `label`. */
 export function LineChart({
@@ -68,14 +67,7 @@ export function LineChart({
   return (
     <div class="chart" ref={box}>
       <svg width={width} height={height} role="img" aria-label={label}>
-        {scales.y.ticks.map(({ value, text }) => (
-          <g key={text}>
-            <line class="grid" x1={MARGIN.left} x2={width - MARGIN.right} y1={py(value)} y2={py(value)} />
-            <text class="tick" x={MARGIN.left - 7} y={py(value)} dy="0.35em" text-anchor="end">
-              {text}
-            </text>
-          </g>
-        ))}
+        <YAxis ticks={scales.y.ticks} width={width} place={py} name={y.label} />
         <line class="axis" x1={MARGIN.left} x2={width - MARGIN.right} y1={bottom} y2={bottom} />
         {scales.x.ticks.map(({ value, text }) => (
           <g key={text}>
@@ -87,9 +79,6 @@ export function LineChart({
         ))}
         <text class="axis-name" x={MARGIN.left + inner.width / 2} y={height - 5} text-anchor="middle">
           {x.label}
-        </text>
-        <text class="axis-name" x={4} y={13}>
-          {y.label}
         </text>
         {marker !== undefined && <line class="marker" x1={px(marker)} x2={px(marker)} y1={MARGIN.top} y2={bottom} />}
         {series.map(

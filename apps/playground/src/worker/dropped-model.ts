@@ -39,7 +39,7 @@ export async function droppedModel(
     scheduler,
     firstStage: stage.firstStage,
     condition: condition.condition,
-    label: weights.name,
+    label: weights.name.replace(/\/unet\/[^/]*$/, ''), // of a pipeline its folder
     notes,
   };
 }

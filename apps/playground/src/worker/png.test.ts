@@ -21,8 +21,8 @@ test('a PNG holds the pixels, and the settings in a tEXt chunk', () => {
 });
 
 test('what is not Latin-1 is escaped', () => {
-  const bytes = encodePng(sheet, { ...SAMPLE_DEFAULTS, sampler: 'é✓' });
-  expect(settingsOfPng(bytes).sampler).toBe('é✓');
+  const bytes = encodePng(sheet, { ...SAMPLE_DEFAULTS, prompt: 'a café ✓, "猫"' });
+  expect(settingsOfPng(bytes).prompt).toBe('a café ✓, "猫"');
 });
 
 test('other files are refused', () => {

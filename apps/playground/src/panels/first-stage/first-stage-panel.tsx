@@ -52,8 +52,8 @@ export function FirstStagePanel({ client, ready, active, values, onSettings }: P
             label="First stage"
             value={stage}
             options={[
-              ['bundled', 'bundled'],
-              ['own', 'of the dropped model'],
+              ['bundled', 'The page’s'],
+              ['own', 'Of your own model'],
             ]}
             onChange={(next) => change({ stage: next })}
           />

@@ -52,6 +52,7 @@ export function GatesPanel({ client, ready, active, values, onSettings }: PanelP
 
   const modules = frames[0]?.modules ?? [];
   const last = frames.at(-1);
+  const range = rangeOf(frames);
   return (
     <Workbench
       start={{ text: 'Draw and watch', ready, run: () => void run(settings) }}
@@ -93,7 +94,7 @@ export function GatesPanel({ client, ready, active, values, onSettings }: PanelP
             <LineChart
               label={`Gates of ${module} over t, for the bands LL, LH, HL and HH`}
               x={{ label: 'timestep t: noise at the right, image at the left', min: 0, max: 1000 }}
-              y={{ label: 'gate', min: 0, max: 1 }}
+              y={{ label: 'gate', ...range }}
               series={BANDS.map((band) => seriesOf(band, frames, index))}
             />
           </Figure>
@@ -105,8 +106,16 @@ export function GatesPanel({ client, ready, active, values, onSettings }: PanelP
 
 const MODELS = [
   ['sd', 'SD'],
-  ['own', 'dropped file'],
+  ['own', 'Your own'],
 ] as const;
+
+/** What the gates of all modules are within, in steps of a tenth: each chart has the same axis. */
+function rangeOf(frames: readonly GateFrame[]): { min: number; max: number } {
+  const bands = frames.flatMap(({ modules }) => modules.flatMap(({ bands }) => Object.values(bands)));
+  const low = Math.min(1, ...bands.map(({ mean, deviation }) => mean - deviation));
+  const high = Math.max(0, ...bands.map(({ mean, deviation }) => mean + deviation));
+  return { min: Math.max(0, Math.floor(10 * low) / 10), max: Math.min(1, Math.ceil(10 * high) / 10) };
+}
 
 function seriesOf({ key, name, dash }: (typeof BANDS)[number], frames: readonly GateFrame[], index: number): Series {
   const values = frames.map(({ modules }) => modules[index].bands[key]);

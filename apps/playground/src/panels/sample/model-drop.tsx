@@ -17,13 +17,15 @@ export function ModelDrop({
   return (
     <details class="drop">
       <summary>A model of your own</summary>
-      <FilesField label="Choose all its files at once, or drop them here" onFiles={take} />
-      <FilesField label="Or its folder, as diffusers has it" isFolder onFiles={take} />
-      <p class="hint">
-        Weights of <code>sd</code>, of latent-diffusion or of diffusers, with the first stage, the text encoder of a
-        model of prompts, and the <code>config.json</code> or <code>.yaml</code> files; or a PNG saved here, for its
-        settings. Nothing leaves this browser.
-      </p>
+      <div class="fields">
+        <FilesField label="Choose all its files at once, or drop them here" onFiles={take} />
+        <FilesField label="Or its folder, as diffusers has it" isFolder onFiles={take} />
+        <p class="hint">
+          Weights of <code>sd</code>, of latent-diffusion or of diffusers, with the first stage, the text encoder of a
+          model of prompts, and the <code>config.json</code> or <code>.yaml</code> files; or a PNG saved here, for its
+          settings. Nothing leaves this browser.
+        </p>
+      </div>
     </details>
   );
 }

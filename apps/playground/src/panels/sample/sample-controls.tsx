@@ -2,12 +2,17 @@ import { CheckField, NumberField, SelectField, SliderField, TextField } from '..
 import { SeedField, StepsField } from '../../components/run-fields';
 import type { ModelId, ModelInfo } from '../../protocol';
 import { SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
+import { useIsWide } from '../../use-is-wide';
 
-export const MODEL_OPTIONS: readonly (readonly [ModelId, string])[] = [
-  ['sd', 'SD: slim, wavelet-gated, distilled'],
-  ['lite', 'Lite: slim, trained alone'],
-  ['teacher', 'Teacher'],
-  ['own', 'dropped file'],
+const MODELS: readonly { readonly id: ModelId; readonly name: string; readonly hint?: string }[] = [
+  {
+    id: 'sd',
+    name: 'SD',
+    hint: 'Spectral Diffusion, the paper’s: six times smaller, wavelet gates, taught by the teacher.',
+  },
+  { id: 'lite', name: 'Lite', hint: 'As small as SD, without gates, and trained alone.' },
+  { id: 'teacher', name: 'Teacher', hint: 'The large one, which SD was taught by.' },
+  { id: 'own', name: 'Your own' },
 ];
 
 const SIGMAS: readonly (readonly [string, string])[] = [
@@ -30,14 +35,17 @@ export function SampleControls({
   onChange: (part: Partial<SampleSettings>) => void;
   onWatch: (watch: boolean) => void;
 }) {
+  const isWide = useIsWide(); // else the pictures would come late
   const sampler = info?.samplers.find(({ name }) => name === settings.sampler);
+  const models = MODELS.filter(({ id }) => id !== 'own' || settings.model === 'own' || info?.id === 'own');
   const names = info?.samplers.map(({ name }) => name) ?? [settings.sampler];
   return (
     <>
       <SelectField
         label="Model"
         value={settings.model}
-        options={MODEL_OPTIONS.filter(([id]) => id !== 'own' || settings.model === 'own' || info?.id === 'own')}
+        options={models.map(({ id, name }) => [id, name])}
+        hint={models.find(({ id }) => id === settings.model)?.hint}
         onChange={(model) => onChange({ model: model as ModelId })}
       />
       {info?.prompts && (
@@ -53,40 +61,15 @@ export function SampleControls({
             label="Negative prompt"
             value={settings.negative}
             onChange={(negative) => onChange({ negative })}
-            hint="What they are led away from, as far as guidance is not 1."
+            hint="What they are led away from, by guidance above 1."
           />
         </>
-      )}
-      <SelectField
-        label="Sampler"
-        value={settings.sampler}
-        options={(names.includes(settings.sampler) ? names : [settings.sampler, ...names]).map((name) => [name, name])}
-        onChange={(name) => onChange({ sampler: name, sigmas: '' })}
-      />
-      {sampler !== undefined && sampler.sigmas.length > 0 && (
-        <SelectField
-          label="Levels of noise"
-          value={settings.sigmas}
-          options={SIGMAS.filter(([name]) => name === '' || sampler.sigmas.includes(name))}
-          onChange={(sigmas) => onChange({ sigmas })}
-        />
       )}
       <StepsField
         value={settings.steps}
         {...(info ? { most: info.trainTimesteps } : {})}
         onChange={(steps) => onChange({ steps })}
       />
-      {sampler?.eta && (
-        <SliderField
-          label="Eta, noise that is added"
-          value={settings.eta}
-          min={0}
-          max={1}
-          step={0.05}
-          text={settings.eta.toFixed(2)}
-          onChange={(eta) => onChange({ eta })}
-        />
-      )}
       {info !== undefined && info.classes > 0 && (
         <ClassField info={info} label={settings.label} onChange={(label) => onChange({ label })} />
       )}
@@ -111,14 +94,48 @@ export function SampleControls({
           New seed
         </button>
       </div>
-      <NumberField
-        label="Images at once"
-        value={settings.batch}
-        min={SAMPLE_RANGES.batch[0]}
-        max={SAMPLE_RANGES.batch[1]}
-        onChange={(batch) => onChange({ batch })}
-      />
-      <CheckField label="Watch every step" checked={watch} onChange={onWatch} />
+      <details class="more" open={isWide}>
+        <summary>Sampler, and how many</summary>
+        <div class="fields">
+          <SelectField
+            label="Sampler"
+            value={settings.sampler}
+            options={(names.includes(settings.sampler) ? names : [settings.sampler, ...names]).map((name) => [
+              name,
+              name,
+            ])}
+            hint={info && settings.sampler !== info.ownSampler ? `${info.ownSampler} is the model’s own.` : undefined}
+            onChange={(name) => onChange({ sampler: name, sigmas: '' })}
+          />
+          {sampler !== undefined && sampler.sigmas.length > 0 && (
+            <SelectField
+              label="Levels of noise"
+              value={settings.sigmas}
+              options={SIGMAS.filter(([name]) => name === '' || sampler.sigmas.includes(name))}
+              onChange={(sigmas) => onChange({ sigmas })}
+            />
+          )}
+          {sampler?.eta && (
+            <SliderField
+              label="Eta, noise that is added"
+              value={settings.eta}
+              min={0}
+              max={1}
+              step={0.05}
+              text={settings.eta.toFixed(2)}
+              onChange={(eta) => onChange({ eta })}
+            />
+          )}
+          <NumberField
+            label="Images at once"
+            value={settings.batch}
+            min={SAMPLE_RANGES.batch[0]}
+            max={SAMPLE_RANGES.batch[1]}
+            onChange={(batch) => onChange({ batch })}
+          />
+          <CheckField label="Watch every step" checked={watch} onChange={onWatch} />
+        </div>
+      </details>
     </>
   );
 }

@@ -100,6 +100,7 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
   const frame = frames[chosen ?? frames.length - 1];
   const shown = frame?.noisy ?? outcome?.images;
   const isDone = outcome !== undefined;
+  const isLast = isDone && (frame === undefined || frame.step === frame.steps);
   return (
     <Workbench
       start={{ text: 'Sample', ready, run: () => void run(settings, watch) }}
@@ -110,11 +111,11 @@ export function SamplePanel({ client, ready, generation, active, values, onSetti
     >
       {info?.id === 'own' && settings.model === 'own' && <OwnModel info={info} isIdle={!job.running && !shown} />}
       <div class="pair">
-        <Figure title={frame ? 'x' : 'Images'} note={frame ? `after step ${frame.step} of ${frame.steps}` : undefined}>
+        <Figure title={isLast ? 'Images' : 'x'} note={isLast ? undefined : noteOf(frame)}>
           <SheetCanvas sheet={shown} label={pictureLabel(settings, frame, isDone)} />
         </Figure>
         {(watch || frame !== undefined) && (
-          <Figure title="Predicted x₀" note={frame ? `at t = ${Math.round(frame.t)}` : undefined}>
+          <Figure title="Predicted x₀" note={frame && `the clean picture, as guessed at t = ${Math.round(frame.t)}`}>
             <SheetCanvas
               sheet={frame?.predicted}
               label={frame ? `The clean images as predicted at t = ${Math.round(frame.t)}` : ''}
@@ -158,6 +159,10 @@ function pictureLabel({ batch, seed, model }: SampleSettings, frame: SampleFrame
   const what = `${batch} pictures of seed ${seed} by ${model}`;
   if (frame && !isDone) return `${what}, noisy after step ${frame.step} of ${frame.steps}`;
   return frame ? `${what}, after step ${frame.step} of ${frame.steps}` : what;
+}
+
+function noteOf(frame: SampleFrame | undefined): string | undefined {
+  return frame && `the noisy picture, after step ${frame.step} of ${frame.steps}`;
 }
 
 const X_AXIS = { label: 'frequency, as a fraction of Nyquist’s', min: 0, max: 1 };
