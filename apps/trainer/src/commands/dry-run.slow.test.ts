@@ -31,7 +31,7 @@ test('--dry-run says what a distillation takes, without data or weights, and --b
     "sd: N parameters, N G MACs for one latent; teacher teacher: N N G
     memory: weights N MB, AdamW's moments N MB, average N MB, gradients N MB, teacher N MB, activations N MB for N at once
             N MB of tensors at the most, measured on wasm; the backend's own buffers come on top
-    a step: a batch of N N times N N T MACs, N s by one that took N s
+    a step: a batch of N N times N N G MACs, N s by one that took N s
     N steps: N MACs, N s
     "
   `);

@@ -30,7 +30,7 @@ export function dryRunReport(config: ProjectConfig, name: string, step: TrialSte
     `${name}: ${parameters.toLocaleString('en')} parameters, ${giga(macs)} MACs for one latent${teacherUnet ? `; teacher ${teacher}: ${teacherUnet.parameterCount.toLocaleString('en')}, ${giga(teacherMacs)}` : ''}`,
     `memory: weights ${megabytes(4 * parameters)}, AdamW's moments ${megabytes(8 * parameters)}, average ${megabytes(4 * parameters)}, gradients ${megabytes(gradients)}${teacherUnet ? `, teacher ${megabytes(4 * teacherUnet.parameterCount)}` : ''}, activations ${megabytes(activations)} for ${atOnce} at once`,
     `        ${megabytes(step.peakBytes)} of tensors at the most, measured on ${backend}; the backend's own buffers come on top`,
-    `a step: a batch of ${model.batchSize}${draws === 1 ? '' : `, ${draws} times ${atOnce}`}, ${tera(stepMacs)} MACs, ${stepSeconds.toPrecision(3)} s by one that took ${step.seconds.toPrecision(3)} s`,
+    `a step: a batch of ${model.batchSize}${draws === 1 ? '' : `, ${draws} times ${atOnce}`}, ${inMacs(stepMacs)}, ${stepSeconds.toPrecision(3)} s by one that took ${step.seconds.toPrecision(3)} s`,
     `${model.steps.toLocaleString('en')} steps: ${(stepMacs * model.steps).toExponential(2)} MACs, ${longDuration(stepSeconds * model.steps)}`,
   ];
 }
@@ -43,8 +43,8 @@ function giga(macs: number): string {
   return `${(macs / 1e9).toPrecision(3)} G`;
 }
 
-function tera(macs: number): string {
-  return `${(macs / 1e12).toPrecision(3)} T`;
+function inMacs(macs: number): string {
+  return `${macs < 1e11 ? giga(macs) : `${(macs / 1e12).toPrecision(3)} T`} MACs`;
 }
 
 function longDuration(seconds: number): string {

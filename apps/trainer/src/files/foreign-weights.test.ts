@@ -11,8 +11,10 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Denoiser } from '../conditions/denoiser';
+import { RunFolder } from '../config/run-folder';
 import { encodeMean } from '../data/latents';
 import { shake } from '../sampling/tiny-pipeline';
+import { modelWeights, openProjectModel } from '../training/run-stages';
 import { tinyProject } from '../training/tiny-project';
 import { UserError } from '../user-error';
 import { firstStageFactor, openFirstStageWeights, weightsDigest } from './first-stage-file';
@@ -131,5 +133,13 @@ describeBackends(['wasm'], () => {
     const fromDiffusers = await openDenoiser(join(folder, 'pipeline'), foreign(build));
     await expect(fromDiffusers.denoiser.forward(x, 7)).toBeAllclose(plain.forward(x, 7), 1e-6);
     for (const one of [own, opened.denoiser, plain, fromDiffusers.denoiser]) one.dispose();
+  });
+
+  test('a model that is not there is said with what makes it', async () => {
+    const config = tinyProject(folder);
+    const context = { config, folder: new RunFolder(folder) };
+    const missing = async (name: string) => complaintOf(openProjectModel(context, name, modelWeights(context, name)));
+    expect(await missing('sd')).toMatchInlineSnapshot(`"there is no model at FOLDER/sd/model.safetensors: make it with \`sd distill --model sd\`, or name other weights"`);
+    expect(await missing('teacher')).toMatchInlineSnapshot(`"there is no model at FOLDER/teacher/model.safetensors: make it with \`sd train --model teacher\`, or name other weights"`);
   });
 });

@@ -215,6 +215,12 @@ export async function openProjectModel(
   name: string,
   weights: string,
 ): Promise<{ denoiser: Denoiser; metadata: DiffusionMetadata }> {
+  if (!existsSync(weights)) {
+    const verb = modelConfig(config, name).distillation ? 'distill' : 'train';
+    throw new UserError(
+      `there is no model at ${weights}: make it with \`sd ${verb} --model ${name}\`, or name other weights`,
+    );
+  }
   return openDenoiser(weights, {
     build: () => buildDenoiser(config, name),
     scheduler: schedulerConfig(config.diffusion),
