@@ -139,7 +139,11 @@ describeBackends(['wasm'], () => {
     const config = tinyProject(folder);
     const context = { config, folder: new RunFolder(folder) };
     const missing = async (name: string) => complaintOf(openProjectModel(context, name, modelWeights(context, name)));
-    expect(await missing('sd')).toMatchInlineSnapshot(`"there is no model at FOLDER/sd/model.safetensors: make it with \`sd distill --model sd\`, or name other weights"`);
-    expect(await missing('teacher')).toMatchInlineSnapshot(`"there is no model at FOLDER/teacher/model.safetensors: make it with \`sd train --model teacher\`, or name other weights"`);
+    expect(await missing('sd')).toMatchInlineSnapshot(
+      `"there is no model at FOLDER/sd/model.safetensors: make it with \`sd distill --model sd\`, or name other weights"`,
+    );
+    expect(await missing('teacher')).toMatchInlineSnapshot(
+      `"there is no model at FOLDER/teacher/model.safetensors: make it with \`sd train --model teacher\`, or name other weights"`,
+    );
   });
 });
