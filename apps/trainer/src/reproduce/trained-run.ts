@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
 import { SpectrumStatistics } from '@sd/spectral-loss';
 import type { UNet } from '@sd/unet';
+import * as tf from '@tensorflow/tfjs-core';
 import type { Denoiser } from '../conditions/denoiser';
 import { loadConfig } from '../config/load-config';
 import { RunFolder } from '../config/run-folder';
 import type { ProjectConfig } from '../config/schema';
 import type { ImageDataset } from '../data/image-dataset';
+import { decodeLatents, encodeMean } from '../data/latents';
 import { openDataset } from '../data/open-dataset';
 import { type AnyFirstStage, weightsDigest } from '../files/first-stage-file';
 import { type DiffusionMetadata, loadDiffusionModel } from '../files/weights-file';
@@ -100,6 +102,19 @@ export class TrainedRun {
       model: await weightsDigest(modelWeights(this, name)),
       firstStage: await weightsDigest(firstStageWeights(this)),
     };
+  }
+
+  /** Spectrum of images of the data that went through the first stage and back: what no model of its latents can beat. */
+  async reconstructionSpectrum(count: number): Promise<SpectrumStatistics> {
+    const statistics = new SpectrumStatistics();
+    const images = await this.dataset.batch(
+      Int32Array.from({ length: Math.min(count, this.dataset.length) }, (_, i) => i),
+    );
+    const latents = encodeMean(this.autoencoder, images);
+    const reconstructions = decodeLatents(this.autoencoder, latents, 1);
+    await statistics.add(reconstructions);
+    tf.dispose([images, latents, reconstructions]);
+    return statistics;
   }
 
   /** Spectrum of the first images of the data. @throws the signal's reason. */

@@ -6,7 +6,7 @@ import { spectrumOf } from '../../demo/evaluate';
 import { formatMacs, formatParameters } from '../../report/format';
 import { sampleImages } from '../../sampling/sample-images';
 import { lineFigure } from '../figures/line-figure';
-import { plainSpectrum, toPlainSpectrum } from '../figures/spectrum-lines';
+import { type PlainSpectrum, plainSpectrum, toPlainSpectrum } from '../figures/spectrum-lines';
 import { MissingModels } from '../missing-models';
 import type { Piece } from '../pieces';
 import { CLASS_CONDITIONAL } from '../published';
@@ -68,25 +68,26 @@ async function measureGap(run: TrainedRun, context: ReproductionContext): Promis
   }
   const found = await pieces.all(gap, wanted);
   const models = names.map((name, i) => ({ name, ...found[i] }));
+  const firstStage = toPlainSpectrum(await run.reconstructionSpectrum(samples));
   const own = toPlainSpectrum(data);
+  const above = ({ frequency, power }: PlainSpectrum) =>
+    frequency.map((f, i) => [f, 10 * Math.log10(power[i] / own.power[i])] as const);
   return {
     settings: { samples, dataImages, steps, eta, data: run.dataset.description },
-    values: { models, data: own },
+    values: { models, firstStage, data: own },
     figures: [
       {
         name: 'fig1-gap',
         title: 'The frequency gap',
-        caption: `Power of ${samples} samples of each model less that of the data, in decibels, over frequency.`,
+        caption: `Power of ${samples} samples of each model less that of the data, in decibels, over frequency; and that of data which went through the first stage and back.`,
         svg: lineFigure({
           title: 'Power of the samples less that of the data over frequency',
           x: { name: 'frequency r (1 = Nyquist)', min: 0, max: 1 },
           y: { name: 'dB, samples over data' },
           lines: [
             { label: 'data', points: own.frequency.map((f) => [f, 0]), style: { color: '#333', width: 2.5 } },
-            ...models.map(({ name, spectrum: { frequency, power } }) => ({
-              label: name,
-              points: frequency.map((f, i) => [f, 10 * Math.log10(power[i] / own.power[i])] as const),
-            })),
+            ...models.map(({ name, spectrum }) => ({ label: name, points: above(spectrum) })),
+            { label: 'first stage alone', points: above(firstStage), style: { color: '#777', dash: [2, 3] } },
           ],
         }),
       },
@@ -99,8 +100,8 @@ async function measureGap(run: TrainedRun, context: ReproductionContext): Promis
         rows: models.map(({ name, low, high }) => [name, low.toFixed(3), high.toFixed(3)]),
       },
     ],
-    findings: models.map(({ name, spectrum: { frequency, power } }) => {
-      const high = frequency.flatMap((f, i) => (f >= 0.25 ? [10 * Math.log10(power[i] / own.power[i])] : []));
+    findings: [...models, { name: 'The first stage alone', spectrum: firstStage }].map(({ name, spectrum }) => {
+      const high = above(spectrum).flatMap(([f, decibels]) => (f >= 0.25 ? [decibels] : []));
       const mean = high.reduce((sum, value) => sum + value, 0) / high.length;
       return `${name}: ${mean < 0 ? 'lacks' : 'has'} ${Math.abs(mean).toFixed(2)} dB ${mean < 0 ? '' : 'too much '}at frequencies from 0.25 of Nyquist’s on, on the mean over them.`;
     }),

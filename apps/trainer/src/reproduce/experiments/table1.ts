@@ -1,8 +1,6 @@
 import { foldIn, randomKey } from '@sd/core';
 import { frequencyErrors } from '@sd/spectral-loss';
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { decodeLatents, encodeMean } from '../../data/latents';
 import { spectrumOf } from '../../demo/evaluate';
 import { sampleImages } from '../../sampling/sample-images';
 import { plainSpectrum, spectrumFigure, toPlainSpectrum } from '../figures/spectrum-lines';
@@ -58,7 +56,7 @@ async function compare(run: TrainedRun, context: ReproductionContext) {
   }
   const found = await pieces.all(measured, wanted);
   const models = names.map((name, i) => ({ name, runs: found.slice(i * seeds, (i + 1) * seeds) }));
-  const firstStage = await reconstructionErrors(run, samples, data);
+  const firstStage = await frequencyErrors(await run.reconstructionSpectrum(samples), data);
   const rows = models.map(({ name, runs }) => ({
     name,
     low: confidenceInterval(runs.map(({ low }) => low)),
@@ -107,15 +105,4 @@ function ranking(band: 'low' | 'high', rows: readonly Row[]): string[] {
   return [
     `${band === 'high' ? 'High' : 'Low'} frequencies: ${closer} is closer to the data (${sd.mean.toFixed(3)} for SD, ${lite.mean.toFixed(3)} for Lite); ${sure}.`,
   ];
-}
-
-/** Of data that goes through the first stage and back: what no model of these latents can beat. */
-async function reconstructionErrors(run: TrainedRun, count: number, data: Parameters<typeof frequencyErrors>[1]) {
-  const { dataset, autoencoder } = run;
-  const images = await dataset.batch(Int32Array.from({ length: Math.min(count, dataset.length) }, (_, i) => i));
-  const latents = encodeMean(autoencoder, images);
-  const reconstructions = decodeLatents(autoencoder, latents, 1);
-  const statistics = await spectrumOf(reconstructions);
-  tf.dispose([images, latents, reconstructions]);
-  return frequencyErrors(statistics, data);
 }

@@ -17,9 +17,10 @@ export type ShownResult = {
 const STYLES = `
 .picture img { display: block; max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 4px; }
 .pictures { display: grid; gap: 1.6rem; margin: 1.4rem 0; }
-.words { display: grid; grid-template-columns: max-content 1fr; gap: 0.4rem 1.25rem; margin: 0 0 1.4rem; font-size: 0.95rem; }
+.words { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.4rem 1.25rem; margin: 0 0 1.4rem; font-size: 0.95rem; }
 .words dt { color: var(--muted); }
 .words dd { margin: 0; }
+.words code { overflow-wrap: anywhere; white-space: normal; }
 .result { font-size: 0.875rem; margin: 1.2rem 0; }
 .result th, .result td { padding: 0.35rem 0.6rem; }
 .said { max-width: 42rem; }
