@@ -26,5 +26,12 @@ describeBackends(['webgpu'], () => {
     );
   });
 
+  // 65,800 queries are four to a thread, 32,900 keys two
+  test('so are they where threads take several rows', () =>
+    expectReference(2, { batch: 470, heads: 2, t: 70, s: 35, d: 6, e: 3 }));
+
+  test('so are wide heads of several rows to a thread', () =>
+    expectReference(3, { batch: 470, heads: 1, t: 75, s: 71, d: 32, e: 30 }));
+
   test('a head of 128 is, too', () => expectReference(1, { batch: 1, heads: 1, t: 5, s: 19, d: 128, e: 128 }));
 });

@@ -3,19 +3,26 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { f32, i32, run, type WebGPUKernel } from './program';
 
-/** Rows of the result that a workgroup takes, a thread each. */
 const WORKGROUP = 64;
 /** Bytes of workgroup memory that every device has. */
 const WORKGROUP_MEMORY = 16384;
+/** Numbers of its rows that a thread keeps at most; GPUs have some 255 registers for it. */
+const KEPT = 192;
+/** Threads below which rows are spread over more of them. */
+const FEWEST_THREADS = 16384;
+/** Quads of a row up to which loops over them are written out: with constant indices, arrays stay in registers. */
+const WRITTEN_OUT = 8;
 /** Numbers that the backward pass needs of each query: the largest logit, 1 / sum of exp(logit - largest), y . dy */
 const STATISTICS = 3;
 
 /**
- * Flash attention (Dao et al. 2022) in plain WGSL. A thread keeps a row of q (or of k, where the result belongs to the
+ * Flash attention (Dao et al. 2022) in plain WGSL. A thread keeps some rows of q (or of k, where the result belongs to the
  * keys) and of the result in registers; the workgroup walks over the other tokens in tiles of workgroup memory, and no
- * T x S tensor is ever made. Rows are `vec4`s, filled up with zeros.
+ * T x S tensor is ever made. What is read of a tile serves all rows of a thread: reading is what limits it. Rows are
+ * `vec4`s, filled up with zeros.
  *
- * A name stands for rows of one tensor: `own` rows are the thread's, `tiles` those that are walked over.
+ * A name stands for rows of one tensor: `own` rows are the thread's, `tiles` those that are walked over. What belongs to
+ * the thread's row r ends in `_r`.
  */
 type Walk = {
   readonly key: string;
@@ -25,16 +32,22 @@ type Walk = {
   readonly tiles: readonly string[];
   /** Whether rows of the input `stats` lie beside the tiles. */
   readonly statistics?: boolean;
-  /** WGSL before the walk, for each four tiles from `c` on, and after it for threads that have a row, `row`. */
-  readonly before: string;
-  readonly each: string;
-  readonly after: string;
+  /** Quads of the sum that is made for each row, `sum_r`. */
+  readonly sums: number;
+  /** WGSL before the walk for a row, for each four tile rows from `c` on, and after it for a row, `row`, that exists. */
+  readonly before: (r: number) => string;
+  readonly each: (rows: number) => string;
+  readonly after: (r: number) => string;
 };
 
 const width = (tensor: TensorInfo) => tensor.shape[3] as number;
 const quadsOf = (tensor: TensorInfo) => Math.ceil(width(tensor) / 4);
 const repeat = (count: number, line: (i: number) => string, separator = '\n') =>
   Array.from({ length: count }, (_, i) => line(i)).join(separator);
+
+/** Rows that a thread takes, of so many quads each: as many as it can keep, if enough threads are left. */
+const rowsPerThread = (rows: number, quads: number) =>
+  [4, 2].find((each) => 4 * quads * each <= KEPT && rows / each >= FEWEST_THREADS) ?? 1;
 
 /** WGSL: four numbers of a row, zeros past its end. */
 function fetch(name: string, tensor: TensorInfo): string {
@@ -48,40 +61,58 @@ function fetch(name: string, tensor: TensorInfo): string {
     }`;
 }
 
-// Loops rather than lines: compilers of GPUs unroll them, and others are spared the many lines.
-const loop = (quads: number, body: string) => `for (var i = 0; i < ${quads}; i = i + 1) { ${body} }`;
-const tileAt = (tile: string, quads: number, j: number) => `tile_${tile}[(c + ${j}) * ${quads} + i]`;
-/** WGSL: declares `products`, those of the thread's row of `own` with four tile rows. */
-const dots = (products: string, own: string, tile: string, quads: number) => `
-  var ${products} = vec4<f32>(0.0);
-  ${loop(
-    quads,
-    `let own = own_${own}[i];
-    ${products} = ${products} + vec4<f32>(${repeat(4, (j) => `dot(own, ${tileAt(tile, quads, j)})`, ', ')});`,
-  )}`;
-/** WGSL: adds four tile rows, weighted, to the thread's accumulator. */
-const accumulate = (weights: string, tile: string, quads: number, decay = '') =>
-  loop(quads, `sum[i] = sum[i]${decay} + ${repeat(4, (j) => `${weights}[${j}] * ${tileAt(tile, quads, j)}`, ' + ')};`);
-/** WGSL: the accumulator, which begins as zeros. */
-const zeros = (quads: number) => `var sum : array<vec4<f32>, ${quads}>;`;
+/** A dot product that continues another: `dot` would end in an addition of its own. */
+const ADD_DOT = `
+  fn addDot(a : vec4<f32>, b : vec4<f32>, sum : f32) -> f32 {
+    return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
+  }`;
+/** WGSL: a body for each quad of a row. */
+const eachQuad = (quads: number, body: (i: number | 'i') => string) =>
+  quads <= WRITTEN_OUT
+    ? repeat(quads, (i) => `{ ${body(i)} }`)
+    : `for (var i = 0; i < ${quads}; i = i + 1) { ${body('i')} }`;
+/** WGSL: declares quad i of four tile rows, `other_0` to `other_3`. */
+const others = (tile: string, quads: number, i: number | 'i') =>
+  repeat(4, (j) => `let other_${j} = tile_${tile}[(c + ${j}) * ${quads} + ${i}];`);
+/** WGSL: declares `products_r`, those of the thread's rows of `own` with four tile rows. */
+const dots = (rows: number, products: string, own: string, tile: string, quads: number) => `
+  ${repeat(rows, (r) => `var ${products}_${r} = vec4<f32>(0.0);`)}
+  ${eachQuad(quads, (i) => {
+    const product = (r: number, j: number) => `addDot(own_${own}_${r}[${i}], other_${j}, ${products}_${r}[${j}])`;
+    return `
+      ${others(tile, quads, i)}
+      ${repeat(rows, (r) => `${products}_${r} = vec4<f32>(${repeat(4, (j) => product(r, j), ', ')});`)}`;
+  })}`;
+/** WGSL: adds four tile rows to each sum, weighted by `weights_r`. */
+const accumulate = (rows: number, weights: string, tile: string, quads: number, decay = (_: number) => '') =>
+  eachQuad(quads, (i) => {
+    const sum = (r: number) =>
+      [0, 1, 2, 3].reduce(
+        (before, j) => `fma(vec4<f32>(${weights}_${r}[${j}]), other_${j}, ${before})`,
+        `sum_${r}[${i}]${decay(r)}`,
+      );
+    return `${others(tile, quads, i)} ${repeat(rows, (r) => `sum_${r}[${i}] = ${sum(r)};`)}`;
+  });
 
 function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
-  const { key, inputs, outputShape, own, tiles, statistics = false, before, each, after } = options;
+  const { key, inputs, outputShape, own, tiles, statistics = false, sums, before, each, after } = options;
   const tensor = (name: string) => inputs[name] as TensorInfo;
-  const [n = 1, heads = 1, rows = 1] = outputShape;
+  const [n = 1, heads = 1, tokens = 1] = outputShape;
   const others = tensor(tiles[0] as string).shape[2] as number;
   const q = tensor('q');
   const bytes = tiles.reduce((sum, name) => sum + 16 * quadsOf(tensor(name)), statistics ? 4 * STATISTICS : 0);
   const tile = 4 * Math.min(8, Math.floor(WORKGROUP_MEMORY / bytes / 4));
-  const blocks = Math.ceil(rows / WORKGROUP);
-  const widths = Object.values(inputs).map((input) => width(input));
+  const kept = own.reduce((sum, name) => sum + quadsOf(tensor(name)), sums);
+  const rows = rowsPerThread(n * heads * tokens, kept);
+  const blocks = Math.ceil(tokens / (WORKGROUP * rows));
+  const rowTensors = Object.entries(inputs).filter(([name]) => name !== 'stats');
   return run(backend, {
-    key: `attention_${key}_${widths.join('_')}`,
+    key: `attention_${key}_${rows}_${rowTensors.map(([, input]) => width(input)).join('_')}`,
     inputs,
     outputShape,
     numbers: {
       batch: i32(n * heads),
-      rows: i32(rows),
+      tokens: i32(tokens),
       others: i32(others),
       blocks: i32(blocks),
       scale: f32(width(q) ** -0.5),
@@ -89,24 +120,28 @@ function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
     workgroups: n * heads * blocks,
     workgroupSize: WORKGROUP,
     declarations: `
-      ${[...new Set([...own, ...tiles])].map((name) => fetch(name, tensor(name))).join('')}
+      ${ADD_DOT}
+      ${rowTensors.map(([name, input]) => fetch(name, input)).join('')}
       ${tiles.map((name) => `var<workgroup> tile_${name} : array<vec4<f32>, ${tile * quadsOf(tensor(name))}>;`).join('\n')}
       ${statistics ? `var<workgroup> tile_stats : array<f32, ${tile * STATISTICS}>;` : ''}`,
     code: `
       let image = min(group / uniforms.blocks, uniforms.batch - 1);
-      let token = (group % uniforms.blocks) * ${WORKGROUP} + lane;
-      let isRow = token < uniforms.rows && group / uniforms.blocks < uniforms.batch;
-      let row = image * uniforms.rows + min(token, uniforms.rows - 1);
+      let firstToken = (group % uniforms.blocks) * ${WORKGROUP * rows} + lane;
       let firstOther = image * uniforms.others;
-      ${own
-        .map((name) => {
+      ${repeat(rows, (r) => {
+        const keep = (name: string) => {
           const quads = quadsOf(tensor(name));
           return `
-            var own_${name} : array<vec4<f32>, ${quads}>;
-            ${loop(quads, `own_${name}[i] = fetch_${name}(row, i);`)}`;
-        })
-        .join('')}
-      ${before}
+            var own_${name}_${r} : array<vec4<f32>, ${quads}>;
+            ${eachQuad(quads, (i) => `own_${name}_${r}[${i}] = fetch_${name}(row_${r}, ${i});`)}`;
+        };
+        return `
+          let token_${r} = firstToken + ${WORKGROUP * r};
+          let row_${r} = image * uniforms.tokens + min(token_${r}, uniforms.tokens - 1);
+          ${own.map(keep).join('')}
+          ${sums > 0 ? `var sum_${r} : array<vec4<f32>, ${sums}>;` : ''}
+          ${before(r)}`;
+      })}
       for (var first = 0; first < uniforms.others; first = first + ${tile}) {
         workgroupBarrier();
         ${tiles
@@ -136,27 +171,40 @@ function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
         workgroupBarrier();
         for (var c = 0; c < ${tile}; c = c + 4) {
           let isOther = vec4<i32>(0, 1, 2, 3) + first + c < vec4<i32>(uniforms.others);
-          ${each}
+          ${each(rows)}
         }
       }
-      if (isRow) { ${after} }`,
+      if (group / uniforms.blocks < uniforms.batch) {
+        ${repeat(rows, (r) => `if (token_${r} < uniforms.tokens) { let row = row_${r}; ${after(r)} }`)}
+      }`,
   });
 }
 
-/** WGSL: writes the thread's accumulator, times a factor, as its row of the result. */
-const write = (columns: number, factor: string) => `
-  for (var i = 0; i < ${columns}; i = i + 1) { result[row * ${columns} + i] = sum[i / 4][i % 4] * ${factor}; }`;
+/** WGSL: writes the sum of row r, times a factor, as its row of the result. */
+const write = (r: number, columns: number, factor: string) =>
+  eachQuad(Math.ceil(columns / 4), (i) =>
+    repeat(4, (j) => {
+      const column = `4 * ${i} + ${j}`;
+      const isColumn = columns % 4 === 0 ? '' : `if (${column} < ${columns}) `;
+      return `${isColumn}{ result[row * ${columns} + ${column}] = sum_${r}[${i}][${j}] * ${factor}; }`;
+    }),
+  );
 
-/** WGSL: logits of four keys and the running maximum and sum of exponentials. */
-const softmaxStep = (quads: number) => `
-  ${dots('products', 'q', 'k', quads)}
-  let logits = select(vec4<f32>(-3e38), uniforms.scale * products, isOther);
-  let larger = max(largest, max(max(logits.x, logits.y), max(logits.z, logits.w)));
-  let decay = exp(largest - larger);
-  let weights = exp(logits - larger);
-  total = total * decay + (weights.x + weights.y + weights.z + weights.w);
-  largest = larger;`;
-const SOFTMAX_START = 'var largest = -3e38; var total = 0.0;';
+/** WGSL: `weights_r`, those of four keys against the largest logit so far, which moves, and the sum of all of them. */
+const softmaxStep = (rows: number, quads: number) => `
+  ${dots(rows, 'products', 'q', 'k', quads)}
+  ${repeat(
+    rows,
+    (r) => `
+      let logits_${r} = select(vec4<f32>(-3e38), uniforms.scale * products_${r}, isOther);
+      let pair_${r} = max(logits_${r}.xy, logits_${r}.zw);
+      let larger_${r} = max(largest_${r}, max(pair_${r}.x, pair_${r}.y));
+      let decay_${r} = exp(largest_${r} - larger_${r});
+      let weights_${r} = exp(logits_${r} - larger_${r});
+      total_${r} = total_${r} * decay_${r} + dot(weights_${r}, vec4<f32>(1.0));
+      largest_${r} = larger_${r};`,
+  )}`;
+const softmaxStart = (r: number) => `var largest_${r} = -3e38; var total_${r} = 0.0;`;
 
 /** {q `[N, heads, T, D]`, k `[N, heads, S, D]`, v `[N, heads, S, E]`} -> y `[N, heads, T, E]`, in one dispatch. */
 export const attention: WebGPUKernel = {
@@ -164,20 +212,25 @@ export const attention: WebGPUKernel = {
   run: ({ inputs, backend }) => {
     const { q, k, v } = inputs as Readonly<Record<'q' | 'k' | 'v', TensorInfo>>;
     const [n, heads, t] = q.shape as [number, number, number];
+    const e = quadsOf(v);
     return walk(backend, {
       key: 'forward',
       inputs: { q, k, v },
       outputShape: [n, heads, t, width(v)],
       own: ['q'],
       tiles: ['k', 'v'],
-      before: SOFTMAX_START + zeros(quadsOf(v)),
-      each: softmaxStep(quadsOf(q)) + accumulate('weights', 'v', quadsOf(v), ' * decay'),
-      after: write(width(v), '(1.0 / total)'),
+      sums: e,
+      before: softmaxStart,
+      each: (rows) => softmaxStep(rows, quadsOf(q)) + accumulate(rows, 'weights', 'v', e, (r) => ` * decay_${r}`),
+      after: (r) => write(r, width(v), `(1.0 / total_${r})`),
     });
   },
 };
 
-/** {q, k, v, y, dy} -> [dq, dk, dv], in four dispatches: the queries' statistics, then each gradient. */
+/**
+ * {q, k, v, y, dy} -> [dq, dk, dv], in four dispatches: the queries' statistics, then each gradient. dk and dv share
+ * products, but what one thread would keep for both leaves it a single row, and each product twice the reading.
+ */
 export const attentionGrad: WebGPUKernel = {
   kernelName: ATTENTION_GRAD_KERNEL,
   run: ({ inputs, backend }) => {
@@ -188,15 +241,16 @@ export const attentionGrad: WebGPUKernel = {
       key: 'statistics',
       inputs: { q, k, y, dy },
       outputShape: [n, heads, t, STATISTICS],
-      own: ['q', 'y', 'dy'],
+      own: ['q'],
       tiles: ['k'],
-      before: SOFTMAX_START,
-      each: softmaxStep(d),
-      after: `
+      sums: 0,
+      before: softmaxStart,
+      each: (rows) => softmaxStep(rows, d),
+      after: (r) => `
         var product = 0.0;
-        ${loop(e, 'product = product + dot(own_y[i], own_dy[i]);')}
-        result[row * ${STATISTICS}] = largest;
-        result[row * ${STATISTICS} + 1] = 1.0 / total;
+        for (var i = 0; i < ${e}; i = i + 1) { product = addDot(fetch_y(row, i), fetch_dy(row, i), product); }
+        result[row * ${STATISTICS}] = largest_${r};
+        result[row * ${STATISTICS} + 1] = 1.0 / total_${r};
         result[row * ${STATISTICS} + 2] = product;`,
     });
     // ds = p (dp - y . dy), p the weights, dp = dy . v
@@ -206,25 +260,31 @@ export const attentionGrad: WebGPUKernel = {
       outputShape: q.shape,
       own: ['q', 'dy'],
       tiles: ['k', 'v'],
-      before: `
-        let largest = stats[row * ${STATISTICS}];
-        let share = stats[row * ${STATISTICS} + 1];
-        let mean = stats[row * ${STATISTICS} + 2];
-        ${zeros(d)}`,
-      each: `
-        ${dots('products', 'q', 'k', d)}
-        ${dots('dWeights', 'dy', 'v', e)}
-        let logits = select(vec4<f32>(-3e38), uniforms.scale * products, isOther);
-        let ds = exp(logits - largest) * share * (dWeights - mean);
-        ${accumulate('ds', 'k', d)}`,
-      after: write(width(q), 'uniforms.scale'),
+      sums: d,
+      before: (r) => `
+        let largest_${r} = stats[row_${r} * ${STATISTICS}];
+        let share_${r} = stats[row_${r} * ${STATISTICS} + 1];
+        let mean_${r} = stats[row_${r} * ${STATISTICS} + 2];`,
+      each: (rows) => `
+        ${dots(rows, 'products', 'q', 'k', d)}
+        ${dots(rows, 'dWeights', 'dy', 'v', e)}
+        ${repeat(
+          rows,
+          (r) => `
+            let logits_${r} = select(vec4<f32>(-3e38), uniforms.scale * products_${r}, isOther);
+            let ds_${r} = exp(logits_${r} - largest_${r}) * share_${r} * (dWeights_${r} - mean_${r});`,
+        )}
+        ${accumulate(rows, 'ds', 'k', d)}`,
+      after: (r) => write(r, width(q), 'uniforms.scale'),
     });
     const tileStats = (which: number) =>
       `vec4<f32>(${repeat(4, (j) => `tile_stats[(c + ${j}) * ${STATISTICS} + ${which}]`, ', ')})`;
     // past the last query everything in the tile is 0, and so are the weights
-    const weights = `
-      ${dots('products', 'k', 'q', d)}
-      let weights = exp(uniforms.scale * products - ${tileStats(0)}) * ${tileStats(1)};`;
+    const weights = (rows: number) => `
+      ${dots(rows, 'products', 'k', 'q', d)}
+      let largest = ${tileStats(0)};
+      let share = ${tileStats(1)};
+      ${repeat(rows, (r) => `let weights_${r} = exp(uniforms.scale * products_${r} - largest) * share;`)}`;
     const dk = walk(backend, {
       key: 'dk',
       inputs: { q, k, v, dy, stats },
@@ -232,13 +292,15 @@ export const attentionGrad: WebGPUKernel = {
       own: ['k', 'v'],
       tiles: ['q', 'dy'],
       statistics: true,
-      before: zeros(d),
-      each: `
-        ${weights}
-        ${dots('dWeights', 'v', 'dy', e)}
-        let ds = weights * (dWeights - ${tileStats(2)});
-        ${accumulate('ds', 'q', d)}`,
-      after: write(width(k), 'uniforms.scale'),
+      sums: d,
+      before: () => '',
+      each: (rows) => `
+        ${weights(rows)}
+        ${dots(rows, 'dWeights', 'v', 'dy', e)}
+        let mean = ${tileStats(2)};
+        ${repeat(rows, (r) => `let ds_${r} = weights_${r} * (dWeights_${r} - mean);`)}
+        ${accumulate(rows, 'ds', 'q', d)}`,
+      after: (r) => write(r, width(k), 'uniforms.scale'),
     });
     const dv = walk(backend, {
       key: 'dv',
@@ -247,9 +309,10 @@ export const attentionGrad: WebGPUKernel = {
       own: ['k'],
       tiles: ['q', 'dy'],
       statistics: true,
-      before: zeros(e),
-      each: `${weights} ${accumulate('weights', 'dy', e)}`,
-      after: write(width(v), '1.0'),
+      sums: e,
+      before: () => '',
+      each: (rows) => `${weights(rows)} ${accumulate(rows, 'weights', 'dy', e)}`,
+      after: (r) => write(r, width(v), '1.0'),
     });
     backend.disposeData(stats.dataId);
     return [dq, dk, dv];
