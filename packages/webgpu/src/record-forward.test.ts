@@ -44,6 +44,28 @@ describeBackends(['webgpu'], () => {
     recorded.dispose(); // again does nothing
   });
 
+  test('a constant has memory of its own, also where memory of its size was free', async () => {
+    const pass = (x: Tensor) => {
+      let y = x;
+      // a scalar of the pass, freed, then one of the CPU, again and again
+      for (const factor of [0.5, 3, 0.25, 2]) {
+        const centred = tf.tidy(() => tf.sub(y, tf.mean(y)));
+        y = tf.tidy(() => tf.add(tf.mul(centred, factor), 1));
+      }
+      return y;
+    };
+    const first = tf.zeros([6]);
+    const recorded = recordForward((x) => tf.tidy(() => pass(x)), [first]);
+    for (const seed of [1, 2, 3]) {
+      const x = random(seed, [6]);
+      const [expected, [actual]] = [tf.tidy(() => pass(x)), recorded.replay([x])];
+      await expect(actual!).toBeAllclose(expected, 0);
+      tf.dispose([x, expected, actual!]);
+    }
+    recorded.dispose();
+    first.dispose();
+  });
+
   test('weights stay those of the recording after they change or are disposed', async () => {
     const weight = tf.variable(tf.tensor1d([1, 2]));
     const recorded = recordForward((x) => tf.mul(x, weight as Tensor), [tf.zeros([2])]);

@@ -41,12 +41,15 @@ export type RecordedForward = {
 
 /**
  * Memory of a recording alone: what else runs between two replays must not get it. A buffer goes to a later tensor of
- * the same pass, except those that the CPU writes while recording, since replays do not write them again.
+ * the same pass, except those that the CPU writes while recording, since replays do not write them again: they belong to
+ * one tensor.
  */
 class RecordingBuffers {
   numBytesUsed = 0;
   numBytesAllocated = 0;
   readonly pinned = new Set<GPUBuffer>();
+  /** Whether the CPU is about to write what is acquired: earlier commands of a replay must not have it, either. */
+  isForCpu = false;
   readonly #all = new Set<GPUBuffer>();
   readonly #free = new Map<string, GPUBuffer[]>();
 
@@ -54,7 +57,7 @@ class RecordingBuffers {
 
   acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
     const isUniform = (usage & GPUBufferUsage.UNIFORM) !== 0;
-    const known = reuse && !isUniform ? this.#free.get(`${size}_${usage}`)?.pop() : undefined;
+    const known = reuse && !isUniform && !this.isForCpu ? this.#free.get(`${size}_${usage}`)?.pop() : undefined;
     const buffer = known ?? this.device.createBuffer({ size, usage, mappedAtCreation });
     this.#all.add(buffer);
     if (isUniform) this.pinned.add(buffer);
@@ -249,7 +252,9 @@ function watch(
   // Whatever is bound comes by here first.
   backend.uploadToGPU = (dataId) => {
     const isFromCpu = backend.tensorMap.get(dataId).values != null;
+    buffers.isForCpu = isFromCpu;
     upload(dataId);
+    buffers.isForCpu = false;
     const buffer = backend.tensorMap.get(dataId).resource as GPUBuffer;
     if (isFromCpu) buffers.pinned.add(buffer);
     if (!buffers.has(buffer)) onOutside(dataId, buffer);
