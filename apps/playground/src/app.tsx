@@ -90,6 +90,7 @@ export function App() {
   const [{ choice, software }, setAsked] = useState(asked);
   const [backend, setBackend] = useState<BackendState>();
   const [problem, setProblem] = useState<string>();
+  const [downloaded, setDownloaded] = useState(0);
   const [generation, setGeneration] = useState(0);
   const [{ panel, links }, setShown] = useState(() => shownBy(parseHash(location.hash), {}));
   const main = useRef<HTMLElement>(null);
@@ -102,6 +103,8 @@ export function App() {
         if (event.kind === 'backend') {
           setBackend(event.backend);
           setGeneration((before) => before + 1);
+        } else if (event.kind === 'download') {
+          setDownloaded((before) => before + event.bytes);
         } else {
           setProblem(`The graphics device was lost (${event.reason}). A new one is started for the next run.`);
         }
@@ -203,6 +206,7 @@ export function App() {
         client={client}
         backend={backend}
         choice={choice}
+        downloaded={downloaded}
         onChoice={(next) => setAsked({ choice: next, software })}
       />
     </>

@@ -14,6 +14,8 @@ export type BackendState = {
 /** What the worker tells unasked. */
 export type WorkerEvent =
   | { readonly kind: 'backend'; readonly backend: BackendState }
+  /** Bytes of a model of the page that have come since the last time. */
+  | { readonly kind: 'download'; readonly bytes: number }
   | { readonly kind: 'lost'; readonly reason: string };
 
 export type MemoryState = {

@@ -90,7 +90,11 @@ describe.skipIf(launched.browser === null)(title, () => {
     const { page } = open!;
     await longTasks(page);
     await page.getByRole('button', { name: 'Sample', exact: true }).click();
+    // what is being typed meanwhile stays, though every step draws the panel anew
+    await page.getByLabel('Images at once').pressSequentially('2');
     await page.waitForSelector(DONE);
+    expect(await page.getByLabel('Images at once').inputValue()).toMatch(/^(42|24)$/);
+    await page.getByLabel('Images at once').fill('4');
     console.log('long tasks of the main thread while sampling, ms:', await longTasks(page));
     const last = await pixelsOf(page, 'canvas.sheet');
     await page.getByLabel('Step', { exact: true }).fill('2');
@@ -100,7 +104,7 @@ describe.skipIf(launched.browser === null)(title, () => {
 
   test('opens again without a network', async () => {
     const { page } = open!;
-    await page.waitForSelector('text=kept for offline use');
+    await page.getByText('kept for offline use').waitFor();
     await page.context().setOffline(true);
     await page.reload();
     await page.waitForSelector(DONE);

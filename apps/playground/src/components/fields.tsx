@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useId } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 
 type Common = { readonly label: string; readonly hint?: ComponentChildren };
 
@@ -49,16 +49,30 @@ export function SelectField({
   );
 }
 
+/** Keeps what is being typed until it is taken: the panel may be drawn anew in between, as while it samples. */
+function useDraft(value: string, take: (text: string) => void) {
+  type Typing = { readonly currentTarget: { readonly value: string } };
+  const [draft, setDraft] = useState<string>();
+  return {
+    value: draft ?? value,
+    onInput: ({ currentTarget }: Typing) => setDraft(currentTarget.value),
+    onChange: ({ currentTarget }: Typing) => {
+      take(currentTarget.value);
+      setDraft(undefined);
+    },
+  };
+}
+
 /** A text of some lines; Enter asks for what the form does, as in a field of one line. */
 export function TextField({ value, rows = 2, onChange, ...common }: Valued<string> & { readonly rows?: number }) {
+  const typed = useDraft(value, onChange);
   return (
     <Field {...common}>
       {(id) => (
         <textarea
           id={id}
-          value={value}
+          {...typed}
           rows={rows}
-          onChange={(event) => onChange(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
             event.preventDefault();
@@ -82,6 +96,7 @@ export function NumberField({ value, min, max, step = 1, onChange, ...common }: 
     const rounded = Number.isInteger(step) ? Math.round(number) : number;
     onChange(Math.min(max, Math.max(min, rounded)));
   };
+  const typed = useDraft(String(value), take);
   return (
     <Field {...common}>
       {(id) => (
@@ -89,11 +104,8 @@ export function NumberField({ value, min, max, step = 1, onChange, ...common }: 
           id={id}
           type="number"
           inputMode={Number.isInteger(step) ? 'numeric' : 'decimal'}
-          {...{ value, min, max, step }}
-          onChange={(event) => {
-            take(event.currentTarget.value);
-            event.currentTarget.value = String(value);
-          }}
+          {...{ min, max, step }}
+          {...typed}
         />
       )}
     </Field>

@@ -10,11 +10,14 @@ export function StatusBar({
   client,
   backend,
   choice,
+  downloaded,
   onChoice,
 }: {
   client: Client;
   backend: BackendState | undefined;
   choice: BackendChoice;
+  /** Bytes of the page's models that have come. */
+  downloaded: number;
   onChoice: (choice: BackendChoice) => void;
 }) {
   const [memory, setMemory] = useState<MemoryState>();
@@ -36,6 +39,7 @@ export function StatusBar({
         </select>
       </label>
       <span class="backend">{backend?.explanation ?? 'starting'}</span>
+      {downloaded > 0 && <span>{formatBytes(downloaded)} of models loaded</span>}
       {memory !== undefined && memory.tensors > 0 && (
         <span class="memory">
           {formatBytes(memory.bytes)} in {memory.tensors} tensors, {formatBytes(memory.reserved)} reserved

@@ -14,22 +14,33 @@ const MODELS: Readonly<Record<BundledModel, { readonly url: string; readonly lab
   sd: { url: sdUrl, label: 'SD' },
 };
 
-export async function bundledFirstStage(): Promise<FirstStage> {
-  const { file, metadata } = await download(firstStageUrl);
+/** Hears how many bytes have come. */
+export type OnBytes = (bytes: number) => void;
+
+export async function bundledFirstStage(onBytes: OnBytes): Promise<FirstStage> {
+  const { file, metadata } = await download(firstStageUrl, onBytes);
   return loadFirstStage('first-stage.safetensors', file, metadata);
 }
 
-export async function bundledModel(id: BundledModel, firstStage: FirstStage): Promise<Pipeline> {
+export async function bundledModel(id: BundledModel, firstStage: FirstStage, onBytes: OnBytes): Promise<Pipeline> {
   const { url, label } = MODELS[id];
-  const { file, metadata } = await download(url);
+  const { file, metadata } = await download(url, onBytes);
   const name = `${id}.safetensors`;
   return loadDiffusionModel(name, label, file, readDiffusionMetadata(name, metadata), firstStage);
 }
 
-async function download(url: string): Promise<{ file: TensorFile; metadata: Metadata }> {
+async function download(url: string, onBytes: OnBytes): Promise<{ file: TensorFile; metadata: Metadata }> {
   const response = await fetch(url);
-  if (!response.ok) throw new UserError(`${url}: the server answers ${response.status}`);
-  const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
+  if (!response.ok || response.body === null) throw new UserError(`${url}: the server answers ${response.status}`);
+  const counted = response.body.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(chunk, controller) {
+        onBytes(chunk.length);
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  const { tensors, metadata } = readSafetensors(new Uint8Array(await new Response(counted).arrayBuffer()));
   return { file: inMemory(tensors), metadata };
 }
 

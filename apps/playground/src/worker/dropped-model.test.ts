@@ -35,7 +35,7 @@ const stage = (network: FirstStage['network']): FirstStage => ({ network, scale:
 
 const text = (name: string, value: unknown) => new File([JSON.stringify(value)], name);
 const weights = (name: string, bytes: Uint8Array) => new File([new Uint8Array(bytes)], name);
-const ours = async (config = UNET, condition?: { kind: string; classes: number }) =>
+const ours = async (config = UNET, condition?: { kind: string; classes: number; classNames?: string[] }) =>
   weights(
     'model.safetensors',
     writeSafetensors(await new UNet(config).stateDict({ prefix: 'model.diffusion_model.' }), {
@@ -167,8 +167,10 @@ test('labels are offered, and checked', async () => {
 });
 
 test('models of the command that know a null class can be guided', async () => {
-  const pipeline = await dropped([await ours({ ...UNET, numClasses: 3 }, { kind: 'class', classes: 2 })]);
-  expect(pipeline.condition).toEqual({ kind: 'labels', count: 2, none: 2, names: [] });
+  const pipeline = await dropped([
+    await ours({ ...UNET, numClasses: 3 }, { kind: 'class', classes: 2, classNames: ['odd', 'even'] }),
+  ]);
+  expect(pipeline.condition).toEqual({ kind: 'labels', count: 2, none: 2, names: ['odd', 'even'] });
   expect(await drawn(pipeline, 1)).toEqual([2, 16, 16, 3]);
 });
 

@@ -30,6 +30,7 @@ import { wavelets } from './jobs/wavelets';
 import { filterResponse } from './jobs/wiener';
 import { deviceLimits } from './limits';
 import type { Waiting } from './load-parts';
+import type { Pipeline } from './pipeline';
 import { Session } from './session';
 import { transferred } from './transferred';
 
@@ -99,7 +100,7 @@ export class Playground {
 
   sample(settings: SampleSettings, watch: boolean, onFrame: (frame: SampleFrame) => void, onStep: OnProgress) {
     return this.#run('sample', async (signal) => {
-      const pipeline = await this.#session.model(settings.model);
+      const pipeline = await this.#model(settings.model, signal);
       const frames = (frame: SampleFrame) => onFrame(transferred(frame));
       return transferred(await sample(pipeline, settings, { onFrame: watch ? frames : undefined, onStep, signal }));
     });
@@ -107,13 +108,13 @@ export class Playground {
 
   compare(settings: SampleSettings, onStep: OnProgress): Promise<Comparison> {
     return this.#run('compare', async (signal) =>
-      transferred(await compare((id) => this.#session.model(id), settings, onStep, signal)),
+      transferred(await compare((id) => this.#model(id, signal), settings, onStep, signal)),
     );
   }
 
   gates(settings: GateSettings, onFrame: (frame: GateFrame) => void): Promise<void> {
     return this.#run('gates', async (signal) => {
-      const pipeline = await this.#session.model(settings.model);
+      const pipeline = await this.#model(settings.model, signal);
       await gates(pipeline, settings, (frame) => onFrame(transferred(frame)), signal);
     });
   }
@@ -140,7 +141,8 @@ export class Playground {
 
   firstStage(file: Blob | null, size: number, own: boolean, onStep: OnProgress): Promise<FirstStageOutcome> {
     return this.#run('first-stage', async (signal) => {
-      const stage = own ? await this.#session.ownFirstStage() : await this.#session.firstStage();
+      const loading = own ? this.#session.ownFirstStage() : this.#session.firstStage();
+      const stage = await unlessAborted(loading, signal);
       return transferred(await firstStage(stage, file, size, onStep, signal));
     });
   }
@@ -149,6 +151,11 @@ export class Playground {
   async png(sheet: Sheet, settings: SampleSettings): Promise<Uint8Array<ArrayBuffer>> {
     const { encodePng } = await import('./png');
     return transferred(encodePng(sheet, settings));
+  }
+
+  /** A model, for as long as the job that waits for it is not stopped: what has come of it is kept for the next. */
+  async #model(id: ModelId, signal: AbortSignal): Promise<Pipeline> {
+    return unlessAborted(this.#session.model(id), signal);
   }
 
   /**
@@ -178,5 +185,19 @@ export class Playground {
     });
     this.#last = result.catch(() => undefined);
     return result;
+  }
+}
+
+/** The promise, unless the signal is aborted first. @throws the signal's reason. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -88,10 +88,13 @@ export class Session {
     return model;
   }
 
+  /** A model is long on its way where the network is slow. */
+  readonly #onBytes = (bytes: number) => this.tell({ kind: 'download', bytes });
+
   /** The bundled first stage. */
   firstStage(): Promise<FirstStage> {
     if (this.#firstStage === undefined) {
-      this.#firstStage = bundledFirstStage();
+      this.#firstStage = bundledFirstStage(this.#onBytes);
       this.#firstStage.catch(() => {
         this.#firstStage = undefined;
       });
@@ -107,7 +110,7 @@ export class Session {
   }
 
   async #load(id: ModelId): Promise<Pipeline> {
-    if (id !== 'own') return bundledModel(id, await this.firstStage());
+    if (id !== 'own') return bundledModel(id, await this.firstStage(), this.#onBytes);
     if (this.#own === undefined) throw new UserError('no model was dropped on this page yet');
     return this.#own();
   }
