@@ -16,6 +16,9 @@ import { appFile, DONE, longTasks, pixelsOf, savedPng, type Visit, visit } from 
 const launched = await launchBrowser();
 const title = launched.browser ? 'the built page in Chromium' : `skipped: ${launched.reason}`;
 
+/** Waits ran out twice in some dozen runs, on a machine that had much other work; why is not known. */
+const ONCE_MORE = { retry: 1 };
+
 describe.skipIf(launched.browser === null)(title, () => {
   let built: BuiltPage;
   let open: Visit | undefined;
@@ -102,13 +105,14 @@ describe.skipIf(launched.browser === null)(title, () => {
     expect(await page.getByText('after step 2 of 10').count()).toBe(1);
   });
 
-  test('opens again without a network', async () => {
-    const { page } = open!;
+  test('opens again without a network', ONCE_MORE, async () => {
+    const { page } = await visited('?backend=wasm#sample?steps=2&batch=1');
     await page.getByText('kept for offline use').waitFor();
     await page.context().setOffline(true);
     await page.reload();
-    await page.waitForSelector(DONE);
-    await page.context().setOffline(false);
+    await page.waitForSelector(`${DONE}, [role=alert]`);
+    expect(await page.locator('[role=alert]').allTextContents()).toEqual([]);
+    expect(await page.locator(DONE).count()).toBe(1);
   });
 
   test('Compare: three models from the same noise', async () => {
@@ -263,6 +267,7 @@ describe.skipIf(launched.browser === null)(title, () => {
 
   test.each(['light', 'dark'] as const)(
     'every panel, %s, on a phone and on a desktop: axe finds nothing serious, nothing is cut off; pictures are kept',
+    ONCE_MORE,
     async (colorScheme) => {
       const { page, screenshot, complaints } = await visited('?backend=wasm#sample?steps=10&seed=8', { colorScheme });
       const devices = { phone: { width: 390, height: 844 }, desktop: { width: 1200, height: 900 } };
