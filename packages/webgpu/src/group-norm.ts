@@ -1,14 +1,13 @@
 import { GROUP_NORM_GRAD_KERNEL, GROUP_NORM_KERNEL } from '@sd/nn';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { groupNormGradOfBlocks, groupNormOfBlocks, hasBlocks } from './group-norm-blocks';
+import { type GroupNormAttributes as Attributes, type NormInputs, sumOverImages } from './group-norm-parts';
 import { f32, i32, run, type WebGPUKernel } from './program';
 import { SILU_WGSL } from './silu';
 
 /** Threads that share a group of channels of one image. */
 const WORKGROUP = 256;
-
-type Attributes = { readonly groups: number; readonly eps: number; readonly silu: boolean };
-type NormInputs = { readonly x: TensorInfo; readonly scale: TensorInfo; readonly shift: TensorInfo };
 
 /** One workgroup takes one group of one image: `pixels` x `width` values, `channels` apart. */
 function sizes(x: TensorInfo, { groups, eps }: Attributes) {
@@ -61,12 +60,13 @@ const STATISTICS = `
     return vec2<f32>(mean, 1.0 / sqrt(groupSum(lane, squares) / f32(count) + uniforms.eps));
   }`;
 
-/** {x `[N, H, W, C]`, scale `[C]`, shift `[C]`} with {groups, eps, silu} -> y, in one dispatch. */
+/** {x `[N, H, W, C]`, scale `[C]`, shift `[C]`} with {groups, eps, silu} -> y, in one dispatch; in three where the tensor is large. */
 export const groupNorm: WebGPUKernel = {
   kernelName: GROUP_NORM_KERNEL,
   run: ({ inputs, attrs, backend }) => {
     const { x, scale, shift } = inputs as NormInputs;
     const attributes = attrs as Attributes;
+    if (hasBlocks(x)) return groupNormOfBlocks(backend, { x, scale, shift }, attributes);
     const { workgroups, numbers } = sizes(x, attributes);
     return run(backend, {
       key: `group_norm_${attributes.silu}`,
@@ -184,31 +184,13 @@ function inputGradient(
   });
 }
 
-/** Sum over images of one of the numbers of `channelSums`. `[N, C, 4]` -> `[C]` */
-function sumOverImages(backend: WebGPUBackend, sums: TensorInfo, which: 0 | 1): TensorInfo {
-  const [batch = 1, channels = 1] = sums.shape;
-  return run(backend, {
-    key: 'group_norm_sum_over_images',
-    inputs: { sums },
-    outputShape: [channels],
-    numbers: { batch: i32(batch), channels: i32(channels), which: i32(which) },
-    workgroups: 'elements',
-    workgroupSize: 64,
-    code: `
-      var total = 0.0;
-      for (var image = 0; image < uniforms.batch; image = image + 1) {
-        total = total + sums[(image * uniforms.channels + index) * 4 + uniforms.which];
-      }
-      result[index] = total;`,
-  });
-}
-
-/** {x, scale, shift, dy} with {groups, eps, silu} -> [dx, dscale, dshift], in four dispatches. */
+/** {x, scale, shift, dy} with {groups, eps, silu} -> [dx, dscale, dshift], in four dispatches, seven where they are large. */
 export const groupNormGrad: WebGPUKernel = {
   kernelName: GROUP_NORM_GRAD_KERNEL,
   run: ({ inputs, attrs, backend }) => {
     const tensors = inputs as NormInputs & { readonly dy: TensorInfo };
     const attributes = attrs as Attributes;
+    if (hasBlocks(tensors.x)) return groupNormGradOfBlocks(backend, tensors, attributes);
     const sums = channelSums(backend, tensors, attributes);
     const gradients = [
       inputGradient(backend, tensors, sums, attributes),

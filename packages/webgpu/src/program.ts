@@ -11,6 +11,8 @@ export type Shader = {
   /** Storage arrays of float32 by name. The code must read each: WebGPU leaves out of the layout what it does not. */
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly outputShape: readonly number[];
+  /** Inputs, or `result`, that the code sees as arrays of `vec4`s instead. */
+  readonly vectors?: readonly string[];
   /** Numbers that the code reads as `uniforms.name`. */
   readonly numbers: Readonly<Record<string, { readonly type: 'f32' | 'i32'; readonly value: number }>>;
   /** Workgroups, or `'elements'` for a thread for each value of the output, whose number is `index`. */
@@ -27,11 +29,24 @@ export type Shader = {
 
 /** Runs a shader through tfjs's backend, which batches it with other commands. @returns owned by the caller. */
 export function run(backend: WebGPUBackend, shader: Shader): TensorInfo {
-  const { key, inputs, outputShape, numbers, workgroups, workgroupSize, declarations = '', code } = shader;
+  const {
+    key,
+    inputs,
+    outputShape,
+    vectors = [],
+    numbers,
+    workgroups,
+    workgroupSize,
+    declarations = '',
+    code,
+  } = shader;
+  const componentsOf = (name: string) => (vectors.includes(name) ? 4 : 1);
   const isElementwise = workgroups === 'elements';
-  const size = util.sizeFromShape([...outputShape]);
+  const size = util.sizeFromShape([...outputShape]) / componentsOf('result');
   const program: Program = {
     variableNames: Object.keys(inputs),
+    variableComponents: Object.keys(inputs).map(componentsOf),
+    outputComponent: componentsOf('result'),
     outputShape: [...outputShape],
     workgroupSize: [workgroupSize, 1, 1],
     dispatchLayout: { x: outputShape.map((_, axis) => axis) },

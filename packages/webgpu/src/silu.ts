@@ -5,9 +5,10 @@ import { run, type WebGPUKernel } from './program';
 const WORKGROUP = 256;
 
 /** WGSL of x sigmoid(x) and of its derivative; exp overflows to infinity for very negative x, and the quotient is 0. */
-export const SILU_WGSL = `
-  fn silu(x : f32) -> f32 { return x / (1.0 + exp(-x)); }
-  fn siluSlope(x : f32) -> f32 { let s = 1.0 / (1.0 + exp(-x)); return s * (1.0 + x * (1.0 - s)); }`;
+export const siluWgsl = (type: 'f32' | 'vec4<f32>') => `
+  fn silu(x : ${type}) -> ${type} { return x / (1.0 + exp(-x)); }
+  fn siluSlope(x : ${type}) -> ${type} { let s = 1.0 / (1.0 + exp(-x)); return s * (1.0 + x * (1.0 - s)); }`;
+export const SILU_WGSL = siluWgsl('f32');
 
 /** {x} -> x sigmoid(x) */
 export const silu: WebGPUKernel = {
