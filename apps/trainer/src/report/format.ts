@@ -36,9 +36,10 @@ export function formatRate(value: number): string {
   return value.toPrecision(3);
 }
 
-/** Three significant digits of any size: `0.0614`, `1.20e+5`. */
+/** Three significant digits of any size: `0.0614`, `1.20e+5`, `7.50e-6`. */
 export function formatSignificant(value: number): string {
-  return Number.isFinite(value) ? value.toPrecision(3) : MISSING;
+  if (!Number.isFinite(value)) return MISSING;
+  return value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(2) : value.toPrecision(3);
 }
 
 /** `0.123` */
@@ -84,7 +85,10 @@ export function formatShape(shape: readonly number[]): string {
 export function formatLogTick(exponent: number): string {
   const rounded = Math.round(exponent);
   if (Math.abs(exponent - rounded) < 1e-9 && (rounded > 3 || rounded < -2)) return `10${superscript(rounded)}`;
-  return `${Number((10 ** exponent).toPrecision(1))}`;
+  const value = 10 ** exponent;
+  const decade = Math.floor(exponent + 1e-9);
+  if (decade < -3) return `${Number((value / 10 ** decade).toPrecision(2))}×10${superscript(decade)}`;
+  return `${Number(value.toPrecision(2))}`;
 }
 
 function superscript(value: number): string {

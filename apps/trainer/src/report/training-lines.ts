@@ -23,10 +23,10 @@ export function partLines(models: readonly ModelReport[]): TrainingLine[] {
   );
 }
 
-/** `0.812 at step 1, 0.345 at the end (mean of the last tenth)`; empty where nothing was logged. */
-export function summary({ points }: TrainingLine): string {
+/** `0.812 at step 1, 0.345 at the end`, the mean of the last tenth where there is noise; empty where nothing was logged. */
+export function summary({ points, isExact = false }: TrainingLine): string {
   if (points.length === 0) return '';
-  const tail = points.slice(-Math.max(1, Math.round(points.length / 10)));
+  const tail = points.slice(isExact ? -1 : -Math.max(1, Math.round(points.length / 10)));
   const mean = tail.reduce((sum, { value }) => sum + value, 0) / tail.length;
   const [first] = points;
   return `${formatSignificant(first.value)} at step ${first.step}, ${formatSignificant(mean)} at the end`;

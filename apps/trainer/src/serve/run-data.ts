@@ -16,6 +16,8 @@ export type StageData = {
   readonly rows: readonly MetricsRow[];
   /** When its log was last written, in milliseconds; null without a log. */
   readonly changed: number | null;
+  /** Are its weights there, written after the last step that was logged? */
+  readonly isFinished: boolean;
   /** Names of PNG files, the last first. */
   readonly grids: readonly string[];
   readonly spectra?: { readonly generated: Spectrum; readonly data: Spectrum };
@@ -60,10 +62,12 @@ export async function stageFolder(path: string, name: string): Promise<StageFold
 
 async function readStage(folder: string): Promise<StageData | undefined> {
   const stage = new StageFolder(folder);
-  const changed = await stat(stage.metrics).then(
-    (status) => status.mtimeMs,
-    () => null,
-  );
+  const writtenAt = (path: string) =>
+    stat(path).then(
+      (status) => status.mtimeMs,
+      () => null,
+    );
+  const [changed, finished] = [await writtenAt(stage.metrics), await writtenAt(stage.weights)];
   const evaluation = await readEvaluation(join(folder, EVALUATION_FILE)).catch(() => undefined);
   if (changed === null && !evaluation) return undefined;
   const files = await readdir(stage.snapshots).catch(() => []);
@@ -72,6 +76,7 @@ async function readStage(folder: string): Promise<StageData | undefined> {
     name: basename(folder),
     rows: await readMetrics(stage.metrics),
     changed,
+    isFinished: changed !== null && finished !== null && finished >= changed,
     grids: files
       .filter((name) => /^step-\d+\.png$/.test(name))
       .sort()

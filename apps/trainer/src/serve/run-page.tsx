@@ -93,13 +93,13 @@ function Stage({ stage, now }: { readonly stage: StageData; readonly now: number
   );
 }
 
-function Facts({ stage: { rows, changed }, now }: { readonly stage: StageData; readonly now: number }) {
+function Facts({ stage: { rows, changed, isFinished }, now }: { readonly stage: StageData; readonly now: number }) {
   const last = rows[rows.length - 1];
   const before = rows[Math.max(0, rows.length - 11)];
   const speed = (last.step - before.step) / (last.seconds - before.seconds);
   const isQuiet = changed === null || now - changed > QUIET_MS;
   const facts = [
-    ['State', isQuiet ? 'no news for a while: finished or stopped' : 'running'],
+    ['State', isFinished ? 'finished' : isQuiet ? 'no news for a while: stopped, it seems' : 'running'],
     ['Step', formatCount(last.step + 1)],
     ['Loss', formatSignificant(last.loss)],
     ['Gradient norm', formatSignificant(last.gradientNorm)],
@@ -125,12 +125,17 @@ function Curves({ name, rows }: { readonly name: string; readonly rows: readonly
     style,
     points: rows.map((row) => ({ step: row.step, value: value(row) })),
   });
-  const parts = Object.keys(rows[0].parts).map((part, i) => line(part, (row) => row.parts[part], partLine('sd', i)));
   const figures = [
     { title: 'Loss', lines: [line('loss', ({ loss }) => loss)] },
-    ...(parts.length > 1 ? [{ title: 'Its parts', lines: parts }] : []),
+    ...partGroups(Object.keys(rows[0].parts)).map(({ title, parts }) => ({
+      title,
+      lines: parts.map(([label, part], i) => line(label, (row) => row.parts[part], partLine('sd', i))),
+    })),
     { title: 'Gradient norm', lines: [line('gradient norm', ({ gradientNorm }) => gradientNorm)] },
-    { title: 'Learning rate', lines: [line('learning rate', ({ learningRate }) => learningRate)] },
+    {
+      title: 'Learning rate',
+      lines: [{ ...line('learning rate', ({ learningRate }) => learningRate), isExact: true }],
+    },
   ];
   return (
     <div class="pair curves">
@@ -150,6 +155,18 @@ function Curves({ name, rows }: { readonly name: string; readonly rows: readonly
       ))}
     </div>
   );
+}
+
+type PartGroup = { readonly title: string; readonly parts: readonly (readonly [label: string, part: string])[] };
+
+/** The loss's own parts, and those of each (`spatial/up_0` and its like): a chart holds as many lines as can be told apart. */
+export function partGroups(names: readonly string[]): PartGroup[] {
+  const own = names.filter((name) => !name.includes('/'));
+  const within = (part: string) =>
+    names.filter((name) => name.startsWith(`${part}/`)).map((name) => [name.slice(part.length + 1), name] as const);
+  const groups: PartGroup[] = [{ title: 'Its parts', parts: own.map((name) => [name, name]) }];
+  for (const part of own) groups.push({ title: `Its part ${part}, by pair`, parts: within(part) });
+  return groups.filter(({ parts }) => parts.length > 1);
 }
 
 function Grids({ name, grids }: { readonly name: string; readonly grids: readonly string[] }) {

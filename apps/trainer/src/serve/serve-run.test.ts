@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { MetricsLog } from '../training/metrics-log';
 import type { SnapshotFile } from '../training/snapshot';
 import { UserError } from '../user-error';
 import { readRun } from './run-data';
+import { partGroups } from './run-page';
 import { type ServedRun, serveRun } from './serve-run';
 
 let root: string;
@@ -121,6 +122,37 @@ test('a single model can be given, too', async () => {
   expect(run.stages.map(({ name, grids }) => [name, grids])).toEqual([
     ['sd', ['step-00001000.png', 'step-00000500.png']],
   ]);
+});
+
+test('the parts of a loss are in charts of lines that can be told apart', () => {
+  const parts = [
+    'diffusion',
+    'spatial',
+    'frequency',
+    'spatial/output',
+    'frequency/output',
+    'spatial/up_1',
+    'frequency/up_1',
+  ];
+  expect(partGroups(parts).map(({ title, parts: lines }) => [title, ...lines.map(([label]) => label)])).toEqual([
+    ['Its parts', 'diffusion', 'spatial', 'frequency'],
+    ['Its part spatial, by pair', 'output', 'up_1'],
+    ['Its part frequency, by pair', 'output', 'up_1'],
+  ]);
+  expect(partGroups(['diffusion'])).toEqual([]); // the loss itself
+});
+
+test('a model whose weights are there is finished, until it is trained again', async () => {
+  const stage = new StageFolder(join(root, 'finished', 'sd'));
+  const own = await MetricsLog.open(stage.metrics, 0);
+  await own.append([row(0)]);
+  const isFinished = async () => (await readRun(join(root, 'finished'))).stages[0].isFinished;
+  expect(await isFinished()).toBe(false);
+  await writeFile(stage.weights, '');
+  expect(await isFinished()).toBe(true);
+  const later = new Date(Date.now() + 10_000);
+  await utimes(stage.metrics, later, later);
+  expect(await isFinished()).toBe(false);
 });
 
 const launched = await launchBrowser();

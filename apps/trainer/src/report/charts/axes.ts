@@ -59,10 +59,14 @@ export function logYAxis(name: string, values: readonly (number | null)[]) {
   });
 }
 
-/** log10 of 1, 2 and 5 times powers of ten over few decades, of powers of ten over many. */
+/** Where values lie so close together that 1, 2, 3, 5 and 7 would leave an axis without numbers. */
+const WITHIN_A_DECADE = [1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9] as const;
+
+/** log10 of 1, 2 and 5 times powers of ten over few decades, of more within one, of powers of ten over many. */
 export function logTicks(min: number, max: number): number[] {
   const decades = max - min;
-  const mantissas = decades < 1.2 ? [1, 2, 3, 5, 7] : decades < 2.5 ? [1, 2, 5] : [1];
+  const within = decades < 0.4 ? WITHIN_A_DECADE : [1, 2, 3, 5, 7];
+  const mantissas = decades < 1.2 ? within : decades < 2.5 ? [1, 2, 5] : [1];
   const every = Math.max(1, Math.ceil(decades / 7));
   const ticks: number[] = [];
   for (let exponent = Math.floor(min); exponent <= Math.ceil(max); exponent++) {

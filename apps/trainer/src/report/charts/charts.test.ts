@@ -8,6 +8,7 @@ describe('logTicks', () => {
   test('divides few decades by 1, 2, 5 and labels many sparsely', () => {
     const values = (min: number, max: number) => logTicks(min, max).map((tick) => Number((10 ** tick).toPrecision(3)));
     expect(values(-0.6, 0.1)).toEqual([0.3, 0.5, 0.7, 1]);
+    expect(values(-0.1, 0.18)).toEqual([0.8, 0.9, 1, 1.2, 1.4]);
     expect(values(-2, 0)).toEqual([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]);
     expect(values(-3, 3)).toEqual([1e-3, 1e-2, 0.1, 1, 10, 100, 1e3]);
     expect(logTicks(-10, 10)).toEqual([-9, -6, -3, 0, 3, 6, 9]);

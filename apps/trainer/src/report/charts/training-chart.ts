@@ -8,15 +8,17 @@ export type TrainingLine = {
   readonly label: string;
   readonly style: LineStyle;
   readonly points: readonly { readonly step: number; readonly value: number }[];
+  /** Without noise: drawn as it is. */
+  readonly isExact?: boolean;
 };
 
 /** Losses over the training steps, logarithmic: smoothed over raw. */
 export function trainingChart(id: string, name: string, lines: readonly TrainingLine[]): string {
-  const series = lines.map(({ style, points }) => {
+  const series = lines.map(({ style, points, isExact = false }) => {
     const thinned = thin(points);
     const raw = thinned.map(({ value }) => log10OrGap(value));
     const at = (values: readonly (number | null)[]) => values.map((y, i): Point => [thinned[i].step, y]);
-    return { raw: at(raw), smoothed: at(smooth(raw)), style };
+    return { raw: at(raw), smoothed: at(isExact ? raw : smooth(raw)), style };
   });
   const steps = lines.flatMap(({ points }) => points.map(({ step }) => step));
   return renderChart(id, {
