@@ -39,8 +39,10 @@ export type Estimate = z.infer<typeof estimateSchema>;
 
 /** Examples at once that a GPU takes well; WebAssembly and plain JavaScript are as slow with one. */
 const GPU_BATCH = 16;
-/** Forward passes that are timed, after one that is not. */
-const PASSES = 3;
+/** Forward passes that are timed. */
+const PASSES = 10;
+/** Before them: a GPU that was idle needs a while of work until its clocks have settled. */
+const WARM_UP_MS = 1000;
 
 /**
  * What the paper's scale costs on this device: the MACs of all that it trains and samples over the MACs a second of one
@@ -85,13 +87,16 @@ async function forwardRate(config: UNetConfig, batch: number): Promise<number> {
   const unet = new UNet(config);
   const x = tf.zeros([batch, config.imageSize, config.imageSize, config.inChannels]) as Tensor4D;
   try {
-    let started = 0;
-    for (let pass = 0; pass <= PASSES; pass++) {
+    const forward = async () => {
       const y = unet.forward(x, 500);
       await y.data();
       y.dispose();
-      if (pass === 0) started = performance.now();
-    }
+    };
+    const warm = performance.now() + WARM_UP_MS;
+    do await forward();
+    while (performance.now() < warm);
+    const started = performance.now();
+    for (let pass = 0; pass < PASSES; pass++) await forward();
     return (PASSES * batch * countMacs(config)) / ((performance.now() - started) / 1000);
   } finally {
     x.dispose();
