@@ -3,6 +3,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
+import { PARTS } from './magnitudes';
 import { suits } from './plan';
 import { runGemm } from './run-gemm';
 import { tileKey } from './tile';
@@ -53,7 +54,7 @@ test.each([
   let shaders = 0;
   for (const gemm of gemms) {
     for (const tile of TILES.filter((each) => suits(each, 'mixed', gemm, backend.device))) {
-      for (const magnitudes of [undefined, tensor([2])]) {
+      for (const magnitudes of [undefined, tensor([PARTS, 2])]) {
         backend.device.pushErrorScope('validation');
         runGemm(backend, gemm, { tile, parts: 2, ...(magnitudes && { magnitudes }) });
         const error = await backend.device.popErrorScope();

@@ -1,5 +1,6 @@
 import { epilogueKey, finishCode } from './epilogue';
 import type { Gemm } from './gemm';
+import { PARTS } from './magnitudes';
 import { allOf, leftLoader, rightLoader } from './operands';
 import type { ShaderOptions, ShaderText } from './shader-text';
 import { FRAGMENT, type MixedTile, ROW_PAD, SUBGROUP, threadsOf } from './tile';
@@ -153,7 +154,17 @@ export function mixedShader(
     let subgroupLane = lane % ${SUBGROUP};
     let ownM = (subgroup / ${bn / sn}) * ${sm};
     let ownN = (subgroup % ${bn / sn}) * ${sn};
-    ${scaled ? `let scales = vec2<f32>(scaleFor(magnitudes[0]), scaleFor(magnitudes[1])); let unscale = 1.0 / (scales.x * scales.y);` : ''}
+    ${
+      scaled
+        ? `var peaks = vec2<f32>();
+          for (var i = subgroupLane; i < ${PARTS / 2}; i = i + ${SUBGROUP}) {
+            let two = magnitudes[i];
+            peaks = max(peaks, max(two.xy, two.zw));
+          }
+          let scales = vec2<f32>(scaleFor(subgroupMax(peaks.x)), scaleFor(subgroupMax(peaks.y)));
+          let unscale = 1.0 / (scales.x * scales.y);`
+        : ''
+    }
     ${a.setup}
     ${b.setup}
     ${range(rows)

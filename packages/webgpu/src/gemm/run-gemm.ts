@@ -18,7 +18,7 @@ type Program = Parameters<WebGPUBackend['runWebGPUProgram']>[0];
 export type Plan = {
   readonly tile: Tile;
   readonly parts: number;
-  /** `[2]`: the largest magnitudes of A and B; scales the operands of a mixed product. */
+  /** `[PARTS, 2]`: the largest magnitudes of parts of A and B; scales the operands of a mixed product. */
   readonly magnitudes?: TensorInfo;
 };
 
@@ -69,7 +69,7 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
   if (bias) inputs.bias = bias;
   if (residual) inputs.residual = residual;
   if (magnitudes) inputs.magnitudes = magnitudes;
-  const components = { a: vectorA ? 4 : 1, b: vectorB ? 4 : 1, bias: 1, residual: 1, magnitudes: 1 } as const;
+  const components = { a: vectorA ? 4 : 1, b: vectorB ? 4 : 1, bias: 1, residual: 1, magnitudes: 4 } as const;
   const gather = left.gather;
   const numbers: Record<string, number> = {
     m,
