@@ -89,7 +89,9 @@ describeBackends(['webgpu'], () => {
     expect(await countDispatches(() => tf.dispose(recorded.replay([x])))).toBe(recorded.dispatches);
     weight.dispose();
     expect(recorded.isCurrent()).toBe(false);
-    expect(() => recorded.replay([x])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: RecordedForward.replay: weights must be where they were recorded, got "replaced or disposed"]`);
+    expect(() => recorded.replay([x])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: RecordedForward.replay: weights must be where they were recorded, got "replaced or disposed"]`,
+    );
     recorded.dispose();
   });
 });
