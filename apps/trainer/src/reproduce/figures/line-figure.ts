@@ -2,7 +2,7 @@ import { extent, log10OrGap, logTicks, logYAxis, PLOT, xAxis, yAxis } from '../.
 import { lineSeries, type Point } from '../../report/charts/line-series';
 import { renderChart } from '../../report/charts/render-chart';
 import { escapeXml, standaloneSvg } from '../../report/charts/standalone-svg';
-import { formatLogTick } from '../../report/format';
+import { formatCount, formatLogTick } from '../../report/format';
 import type { LineStyle } from '../../report/line-style';
 
 export type Axis = {
@@ -10,6 +10,8 @@ export type Axis = {
   readonly logarithmic?: boolean;
   readonly min?: number;
   readonly max?: number;
+  /** Values with a label, of a logarithmic horizontal axis; round ones by default. */
+  readonly ticks?: readonly number[];
 };
 
 export type FigureLine = {
@@ -95,11 +97,12 @@ function horizontal(axis: Axis, values: readonly number[]) {
   const { min, max } = range(axis, values);
   const base = xAxis(axis.name, { min, max });
   if (!axis.logarithmic) return base;
-  const ticks = logTicks(min, max);
+  const ticks = axis.ticks ? axis.ticks.map(Math.log10) : logTicks(min, max);
+  const formatter = axis.ticks ? (exponent: number) => formatCount(10 ** exponent) : formatLogTick;
   return {
     ...base,
     axisTick: { ...base.axisTick, customValues: ticks },
-    axisLabel: { ...base.axisLabel, customValues: ticks, formatter: formatLogTick },
+    axisLabel: { ...base.axisLabel, customValues: ticks, formatter },
   };
 }
 
@@ -147,13 +150,17 @@ function shadeSeries(
   return {
     type: 'custom',
     silent: true,
-    data: [[0, 0]],
+    clip: true,
+    data: outline, // for the range of the axes
     z: 1,
-    renderItem: (_: unknown, api: Drawing) => ({
-      type: 'polygon',
-      shape: { points: outline.map((point) => api.coord(point)) },
-      style: { fill: color, opacity: 0.13 },
-    }),
+    renderItem: ({ dataIndex }: { readonly dataIndex: number }, api: Drawing) =>
+      dataIndex > 0
+        ? undefined
+        : {
+            type: 'polygon',
+            shape: { points: outline.map((point) => api.coord(point)) },
+            style: { fill: color, opacity: 0.13 },
+          },
   };
 }
 

@@ -37,7 +37,7 @@ function section(result: ReproductionResult, pictures: string): string {
     `\`sd reproduce ${name} --scale ${scale} --seed ${seed}\`, ${date.slice(0, 10)}, ${timeSpent(result)}; ${backend}. ${seriousness(result)}`,
     `**Paper.** ${paper}`,
     `**Here.** ${method} Settings: \`${JSON.stringify(settings)}\`.`,
-    findings.map((finding) => `- ${finding}`).join('\n'),
+    ...(findings.length > 0 ? [findings.map((finding) => `- ${finding}`).join('\n')] : []),
     ...figures.map((figure) => `![${figure.caption}](${pictures}/${figure.name}.svg)\n\n${figure.caption}`),
     ...tables.map(markdownTable),
   ].join('\n\n');
