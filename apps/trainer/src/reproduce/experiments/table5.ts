@@ -65,6 +65,9 @@ function latest(milestones: readonly number[], rows: readonly Student[]): number
   return reached[reached.length - 1] ?? milestones[milestones.length - 1];
 }
 
+/** Times the teacher's distance. */
+const FAR = 1.5;
+
 type Metric = 'frechet' | 'high' | 'low';
 const DIGITS: Readonly<Record<Metric, number>> = { frechet: 2, high: 3, low: 3 };
 
@@ -149,6 +152,7 @@ function outcome(
       rows,
       effects,
       missing,
+      teacher,
     ),
   };
 }
@@ -181,6 +185,7 @@ function findings(
   rows: readonly Student[],
   effects: readonly Effect[],
   missing: number,
+  teacher: Measured | undefined,
 ): string[] {
   const last = milestones[milestones.length - 1];
   const order = (at: number) =>
@@ -196,6 +201,7 @@ function findings(
   return [
     ...(missing > 0 ? [`${missing} of the trainings are not finished: shown is what had been measured of them.`] : []),
     `From best to worst after ${last} steps, by the mean Fréchet distance: ${order(last).join(', ')}.`,
+    ...farFromTrained(rows, last, teacher),
     `In the paper, by FID: ${paper.join(', ')}.`,
     ...(milestones.length > 1
       ? [
@@ -216,6 +222,16 @@ function findings(
       const helps = interval.mean < 0 ? 'helps' : 'does not help';
       return `${label} ${helps} after ${last} steps: ${signedInterval(interval)} (${sure}); in the paper ${signed(fid(to) - fid(from), 1)} of FID.`;
     }),
+  ];
+}
+
+/** Says so where even the best student is far behind its teacher: what orders such students is how fast they begin. */
+function farFromTrained(rows: readonly Student[], at: number, teacher: Measured | undefined): string[] {
+  const means = rows.flatMap((student) => over(student, at, 'frechet')?.mean ?? []);
+  const best = Math.min(...means);
+  if (!teacher || !(best > FAR * teacher.frechet)) return [];
+  return [
+    `All students are far from trained: the best one’s distance is ${best.toFixed(0)}, the teacher’s ${teacher.frechet.toFixed(0)}. The order at this budget says how they begin, not where they end.`,
   ];
 }
 
