@@ -41,9 +41,9 @@ export function waitForRows(out: string, count: number): Promise<void> {
   return waitUntil(async () => (await readMetrics(join(out, 'teacher', 'metrics.jsonl'))).length >= count);
 }
 
-/** Looks again and again, for a minute. */
+/** Looks again and again, for two minutes. */
 export async function waitUntil(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error('the training did not get under way');
     await new Promise((resolve) => setTimeout(resolve, 10));
