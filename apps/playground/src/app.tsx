@@ -1,31 +1,18 @@
 import type { FunctionComponent } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { type Client, startClient } from './client';
+import { startClient } from './client';
 import { StatusBar } from './components/status-bar';
 import { ThemeButton } from './components/theme-button';
 import { ComparePanel } from './panels/compare/compare-panel';
 import { FirstStagePanel } from './panels/first-stage/first-stage-panel';
 import { GatesPanel } from './panels/gates/gates-panel';
+import type { PanelProps } from './panels/panel-props';
 import { SamplePanel } from './panels/sample/sample-panel';
 import { ToyPanel } from './panels/toy/toy-panel';
 import { WaveletsPanel } from './panels/wavelets/wavelets-panel';
 import { WienerPanel } from './panels/wiener/wiener-panel';
 import type { BackendChoice, BackendState, WorkerEvent } from './protocol';
 import { formatHash, type Hash, parseHash } from './settings/hash';
-
-export type PanelProps = {
-  readonly client: Client;
-  /** False while the backend starts, or after it could not. */
-  readonly ready: boolean;
-  /** Raised when models must be loaded again. */
-  readonly generation: number;
-  /** Is it the one that is shown? */
-  readonly active: boolean;
-  /** The settings of the address, changed only by links. */
-  readonly values: Readonly<Record<string, string>>;
-  /** Puts the panel's settings into the address. */
-  readonly onSettings: (values: Readonly<Record<string, string | number | boolean>>) => void;
-};
 
 type PanelEntry = {
   readonly id: string;

@@ -1,3 +1,4 @@
+import type { BundledModel, ModelId } from './model-id';
 import type { SampleSettings } from './settings/sample-settings';
 
 // What page and worker say to each other. All of it is plain data that can be copied or transferred.
@@ -39,11 +40,6 @@ export type Sheet = {
 
 /** Power over radius, as fractions of Nyquist's frequency. */
 export type Spectrum = { readonly frequency: readonly number[]; readonly power: readonly number[] };
-
-export type BundledModel = 'teacher' | 'lite' | 'sd';
-
-/** `own` is what was dropped on the page. */
-export type ModelId = BundledModel | 'own';
 
 export type SamplerInfo = { readonly name: string; readonly eta: boolean; readonly sigmas: readonly string[] };
 

@@ -1,4 +1,4 @@
-import type { ModelId } from '../protocol';
+import type { ModelId } from '../model-id';
 
 /** All that a sample depends on. */
 export type SampleSettings = {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PanelProps } from '../app';
+import type { PanelProps } from '../panels/panel-props';
 import { type ReadOptions, readSettings } from './hash';
 
 type Settings = Record<string, string | number | boolean>;

@@ -3,7 +3,7 @@ import firstStageUrl from '../../../trainer/pretrained/first-stage.safetensors?u
 import teacherUrl from '../../../trainer/pretrained/teacher.safetensors?url';
 import liteUrl from '../../models/lite.safetensors?url';
 import sdUrl from '../../models/sd.safetensors?url';
-import type { BundledModel } from '../protocol';
+import type { BundledModel } from '../model-id';
 import { UserError } from '../user-error';
 import { loadDiffusionModel, loadFirstStage, type Metadata, readDiffusionMetadata } from './own-files';
 import type { FirstStage, Pipeline } from './pipeline';

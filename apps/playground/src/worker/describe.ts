@@ -1,6 +1,7 @@
 import { SpectralDiffusionError } from '@sd/core';
 import { countMacs } from '@sd/unet';
-import type { ModelId, ModelInfo, SamplerInfo } from '../protocol';
+import type { ModelId } from '../model-id';
+import type { ModelInfo, SamplerInfo } from '../protocol';
 import { SAMPLER_NAMES, SIGMA_FIELDS, type SigmaSpacing, samplerScheduler, takesEta } from '../trainer';
 import { UserError } from '../user-error';
 import { classCount, factorOf, type Pipeline } from './pipeline';

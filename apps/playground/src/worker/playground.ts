@@ -1,5 +1,6 @@
 import { waveletNames } from '@sd/wavelet';
 import type { DroppedFile } from '../dropped-file';
+import type { ModelId } from '../model-id';
 import type {
   BackendChoice,
   BackendState,
@@ -9,7 +10,6 @@ import type {
   GateFrame,
   GateSettings,
   MemoryState,
-  ModelId,
   ModelInfo,
   SampleFrame,
   Sheet,

@@ -3,7 +3,8 @@ import plainUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?
 import simdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import threadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendChoice, BackendState, MemoryState, ModelId, WorkerEvent } from '../protocol';
+import type { ModelId } from '../model-id';
+import type { BackendChoice, BackendState, MemoryState, WorkerEvent } from '../protocol';
 import { UserError } from '../user-error';
 import { bundledFirstStage, bundledModel } from './bundled';
 import type { Waiting } from './load-parts';

@@ -1,6 +1,5 @@
 import { proxy } from 'comlink';
 import { useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { LineChart } from '../../chart/line-chart';
 import { NumberField } from '../../components/fields';
 import { Figure } from '../../components/figure';
@@ -8,12 +7,14 @@ import { SeedField, StepsField } from '../../components/run-fields';
 import { SheetCanvas } from '../../components/sheet-canvas';
 import { Workbench } from '../../components/workbench';
 import { formatCount, formatRate } from '../../format';
-import type { BundledModel, ComparedModel, Comparison } from '../../protocol';
+import type { BundledModel } from '../../model-id';
+import type { ComparedModel, Comparison } from '../../protocol';
 import { readSettings } from '../../settings/hash';
 import { SAMPLE_DEFAULTS, SAMPLE_RANGES } from '../../settings/sample-settings';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 
 const DEFAULTS = { seed: 0, steps: 20, batch: 9 };
 const LINKED = { ranges: SAMPLE_RANGES };

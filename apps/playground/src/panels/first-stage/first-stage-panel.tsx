@@ -1,6 +1,5 @@
 import { proxy } from 'comlink';
 import { useEffect, useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { LineChart } from '../../chart/line-chart';
 import { SelectField } from '../../components/fields';
 import { Figure } from '../../components/figure';
@@ -11,6 +10,7 @@ import { formatCount } from '../../format';
 import type { FirstStageOutcome } from '../../protocol';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 
 const DEFAULTS = { size: 128, stage: 'bundled' };
 const SIZES = [64, 128, 256, 512];

@@ -1,17 +1,18 @@
 import { proxy } from 'comlink';
 import { useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { NumberField, SelectField } from '../../components/fields';
 import { Figure } from '../../components/figure';
 import { SeedField, StepsField } from '../../components/run-fields';
 import { SheetCanvas } from '../../components/sheet-canvas';
 import { Workbench } from '../../components/workbench';
-import type { Band, GateFrame, ModelId } from '../../protocol';
+import type { ModelId } from '../../model-id';
+import type { Band, GateFrame } from '../../protocol';
 import { readSettings } from '../../settings/hash';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 
 const DEFAULTS = { model: 'sd', samples: 32, steps: 25, seed: 0 };
 const LINKED = {

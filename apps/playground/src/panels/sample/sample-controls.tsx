@@ -1,6 +1,7 @@
 import { CheckField, NumberField, SelectField, SliderField, TextField } from '../../components/fields';
 import { SeedField, StepsField } from '../../components/run-fields';
-import type { ModelId, ModelInfo } from '../../protocol';
+import type { ModelId } from '../../model-id';
+import type { ModelInfo } from '../../protocol';
 import { SAMPLE_RANGES, type SampleSettings } from '../../settings/sample-settings';
 import { useIsWide } from '../../use-is-wide';
 

@@ -1,6 +1,5 @@
 import { proxy } from 'comlink';
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { Figure } from '../../components/figure';
 import { SheetCanvas } from '../../components/sheet-canvas';
@@ -13,6 +12,7 @@ import { SAMPLE_DEFAULTS, SAMPLE_RANGES, type SampleSettings } from '../../setti
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useFollowedLink } from '../../use-followed-link';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 import { ModelDrop } from './model-drop';
 import { SampleControls } from './sample-controls';
 import { SaveButtons } from './save-buttons';

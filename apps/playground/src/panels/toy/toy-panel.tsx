@@ -1,6 +1,5 @@
 import { proxy } from 'comlink';
 import { useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { BarChart } from '../../chart/bar-chart';
 import { LineChart } from '../../chart/line-chart';
 import { NumberField } from '../../components/fields';
@@ -11,6 +10,7 @@ import { formatCount } from '../../format';
 import type { ToyFrame, ToyModel } from '../../protocol';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 
 const DEFAULTS = { steps: 1000, seed: 0 };
 const LINKED = { ranges: { steps: [10, 20_000], seed: [0, 2 ** 31 - 1] } } as const;

@@ -1,6 +1,5 @@
 import { proxy } from 'comlink';
 import { useEffect, useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { SelectField, SliderField } from '../../components/fields';
 import { Figure } from '../../components/figure';
 import { PictureField } from '../../components/picture-field';
@@ -9,6 +8,7 @@ import { Workbench } from '../../components/workbench';
 import type { WaveletOutcome } from '../../protocol';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
 import { useJob } from '../../use-job';
+import type { PanelProps } from '../panel-props';
 import { BandSwitches } from './band-switches';
 import { FAMILIES, familyOf } from './families';
 

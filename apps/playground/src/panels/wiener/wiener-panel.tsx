@@ -1,11 +1,11 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { PanelProps } from '../../app';
 import { LineChart, type Series } from '../../chart/line-chart';
 import { SliderField } from '../../components/fields';
 import { Figure } from '../../components/figure';
 import { Workbench } from '../../components/workbench';
 import type { FilterResponse } from '../../protocol';
 import { useLinkedSettings } from '../../settings/use-linked-settings';
+import type { PanelProps } from '../panel-props';
 
 const DEFAULTS = { t: 400, exponent: 2 };
 const LINKED = { ranges: { t: [0, 999], exponent: [0, 4] }, fractions: ['exponent'] } as const;

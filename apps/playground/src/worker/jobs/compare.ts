@@ -1,7 +1,8 @@
 import { dft2d, luma } from '@sd/spectral-loss';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { BundledModel, ComparedModel, Comparison } from '../../protocol';
+import type { BundledModel } from '../../model-id';
+import type { ComparedModel, Comparison } from '../../protocol';
 import type { SampleSettings } from '../../settings/sample-settings';
 import { describe } from '../describe';
 import { divergingSheet, shadedSheet } from '../maps';

@@ -1,0 +1,4 @@
+export type BundledModel = 'teacher' | 'lite' | 'sd';
+
+/** `own` is what was dropped on the page. */
+export type ModelId = BundledModel | 'own';
