@@ -41,7 +41,10 @@ scope.addEventListener('fetch', (event) => {
   event.respondWith(
     caches
       .open(NAME)
-      .then((cache) => cache.match(request.mode === 'navigate' ? './' : request, { ignoreSearch: true }))
+      // A server's Vary, by Origin for one, would keep the script of a worker from being found.
+      .then((cache) =>
+        cache.match(request.mode === 'navigate' ? './' : request, { ignoreSearch: true, ignoreVary: true }),
+      )
       .then((kept) => kept ?? fetch(request)),
   );
 });

@@ -92,6 +92,8 @@ export function App() {
           setGeneration((before) => before + 1);
         } else if (event.kind === 'download') {
           setDownloaded((before) => before + event.bytes);
+        } else if (event.kind === 'failed') {
+          setProblem(`The worker that runs the models failed (${event.reason}). Reload the page to start it again.`);
         } else {
           setProblem(`The graphics device was lost (${event.reason}). A new one is started for the next run.`);
         }

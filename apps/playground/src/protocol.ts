@@ -17,7 +17,9 @@ export type WorkerEvent =
   | { readonly kind: 'backend'; readonly backend: BackendState }
   /** Bytes of a model of the page that have come since the last time. */
   | { readonly kind: 'download'; readonly bytes: number }
-  | { readonly kind: 'lost'; readonly reason: string };
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** Told by the page, of the worker itself. */
+  | { readonly kind: 'failed'; readonly reason: string };
 
 export type MemoryState = {
   readonly tensors: number;

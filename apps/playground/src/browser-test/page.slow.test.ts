@@ -117,6 +117,13 @@ describe.skipIf(launched.browser === null)(title, () => {
     await page.context().setOffline(false);
   });
 
+  test('a worker whose script does not load is told of', async () => {
+    const { page } = await visited('icon.svg', { serviceWorkers: 'block' });
+    await page.route(/worker[^/]*\.js$/, (route) => route.fulfill({ status: 404 }));
+    await page.goto(`${built.url}?backend=wasm`);
+    expect(await page.getByRole('alert').textContent()).toMatch(/The worker that runs the models failed/);
+  });
+
   test('Compare: three models from the same noise', async () => {
     const { page } = await visited('?backend=wasm#compare?seed=3&steps=5&batch=4');
     await page.waitForSelector('table');
