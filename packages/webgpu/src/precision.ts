@@ -1,4 +1,5 @@
 import { ArgumentError } from '@sd/core';
+import { dawnMatrixUnits, matrixUnits } from './gemm/matrix-units';
 import { FRAGMENT, SUBGROUP } from './gemm/tile';
 
 /**
@@ -18,8 +19,10 @@ export function setPrecision(operation: string, precision: Precision): void {
 }
 
 /** What is used on this device: `mixed` only where it was asked for and the device can. */
-export const precisionOn = (device: GPUDevice): Precision =>
-  wanted === 'mixed' && whyNotMixed(device) === null ? 'mixed' : 'float32';
+export function precisionOn(device: GPUDevice): Precision {
+  const can = matrixUnits.current !== dawnMatrixUnits || whyNotMixed(device) === null;
+  return wanted === 'mixed' && can ? 'mixed' : 'float32';
+}
 
 type MatrixConfig = Readonly<Record<'componentType' | 'resultComponentType', string>> &
   Readonly<Record<'M' | 'N' | 'K', number>>;

@@ -1,6 +1,7 @@
 import { epilogueKey, finishCode } from './epilogue';
 import type { Gemm } from './gemm';
 import { PARTS } from './magnitudes';
+import { matrixUnits } from './matrix-units';
 import { allOf, leftLoader, rightLoader } from './operands';
 import type { ShaderOptions, ShaderText } from './shader-text';
 import { FRAGMENT, type MixedTile, ROW_PAD, SUBGROUP, threadsOf } from './tile';
@@ -18,6 +19,7 @@ export function mixedShader(
   tile: MixedTile,
   { vectorA, vectorB, edges, scaled }: ShaderOptions & { readonly scaled: boolean },
 ): ShaderText {
+  const units = matrixUnits.current;
   const { bm, bn, bk, sm, sn, stages } = tile;
   const threads = threadsOf(tile);
   const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
@@ -29,7 +31,6 @@ export function mixedShader(
   const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
   const subgroups = threads / SUBGROUP;
   const whole = !scaled && !edges.m && !edges.n && epilogueKey(epilogue) === 'linear';
-  const type = (side: string, number: string) => `subgroup_matrix_${side}<${number}, ${FRAGMENT}, ${FRAGMENT}>`;
 
   const store = (half: string) =>
     [
@@ -39,7 +40,7 @@ export function mixedShader(
       .map(({ loader, i, name, tileName, width, size }) => {
         const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
         return `{ let at = ${half} * ${size} + ${loader.row(i)} * ${width} + ${loader.column(i)};
-          let v = vec4<f16>(${value});
+          let v = vec4<${units.half}>(${value});
           ${lanes.map((lane, c) => `${tileName}[at + ${c}] = v.${lane};`).join(' ')} }`;
       })
       .join('\n');
@@ -47,12 +48,18 @@ export function mixedShader(
   const load = (side: 'a' | 'b', i: number, k: number, half: string) => {
     const left = side === 'a';
     const along = left ? a.alongK : b.alongK;
-    const [tileName, width, size] = left ? ['tileA', widthA, sizeA] : ['tileB', widthB, sizeB];
+    const [tileName, width, size] = left ? (['tileA', widthA, sizeA] as const) : (['tileB', widthB, sizeB] as const);
     const own = `(${left ? 'ownM' : 'ownN'} + ${i * FRAGMENT})`;
     const at = along ? `${own} * ${width} + ${k * FRAGMENT}` : `${k * FRAGMENT * width} + ${own}`;
     const order = along === left ? 'row_major' : 'col_major';
-    const matrix = type(left ? 'left' : 'right', 'f16');
-    return `let ${left ? 'x' : 'y'}${i} = subgroupMatrixLoad<${matrix}, ${order}>(&${tileName}, u32(${half} * ${size} + ${at}), ${width}u);`;
+    const matrix = units.load({
+      side: left ? 'left' : 'right',
+      array: tileName,
+      at: `u32(${half} * ${size} + ${at})`,
+      stride: width,
+      order,
+    });
+    return `let ${left ? 'x' : 'y'}${i} = ${matrix};`;
   };
   const compute = (half: string) =>
     range(bk / FRAGMENT)
@@ -65,7 +72,7 @@ export function mixedShader(
             .map(
               (j) => `${load('b', j, k, half)}
                 ${range(rows)
-                  .map((i) => `acc${i}_${j} = subgroupMatrixMultiplyAccumulate(x${i}, y${j}, acc${i}_${j});`)
+                  .map((i) => `acc${i}_${j} = ${units.multiplyAdd(`x${i}`, `y${j}`, `acc${i}_${j}`)};`)
                   .join('\n')}`,
             )
             .join('\n')} }`,
@@ -77,10 +84,10 @@ export function mixedShader(
     ? range(rows)
         .map((i) =>
           range(columns)
-            .map(
-              (j) =>
-                `subgroupMatrixStore<row_major>(&result, u32(outBase + (tileM + ownM + ${i * FRAGMENT}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}), acc${i}_${j}, u32(uniforms.n));`,
-            )
+            .map((j) => {
+              const at = `outBase + (tileM + ownM + ${i * FRAGMENT}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
+              return units.store('result', `u32(${at})`, `acc${i}_${j}`, 'u32(uniforms.n)');
+            })
             .join('\n'),
         )
         .join('\n')
@@ -89,9 +96,8 @@ export function mixedShader(
           (i) => `
           workgroupBarrier();
           ${range(columns)
-            .map(
-              (j) =>
-                `subgroupMatrixStore<row_major>(&scratch, u32(subgroup * ${FRAGMENT * sn} + ${j * FRAGMENT}), acc${i}_${j}, ${sn}u);`,
+            .map((j) =>
+              units.store('scratch', `u32(subgroup * ${FRAGMENT * sn} + ${j * FRAGMENT})`, `acc${i}_${j}`, `${sn}u`),
             )
             .join('\n')}
           workgroupBarrier();
@@ -107,12 +113,13 @@ export function mixedShader(
         .join('\n');
 
   const declarations = `
-    //! enable f16;
-    //! enable subgroups;
-    //! enable chromium_experimental_subgroup_matrix;
-    //! diagnostic(off, chromium.subgroup_matrix_uniformity);
-    var<workgroup> tileA : array<f16, ${sizeA * stages}>;
-    var<workgroup> tileB : array<f16, ${sizeB * stages}>;
+    ${units.declarations(threads, [
+      { name: 'tileA', type: units.half },
+      { name: 'tileB', type: units.half },
+      ...(whole ? [] : [{ name: 'scratch', type: 'f32' }]),
+    ])}
+    var<workgroup> tileA : array<${units.half}, ${sizeA * stages}>;
+    var<workgroup> tileB : array<${units.half}, ${sizeB * stages}>;
     ${whole ? '' : `var<workgroup> scratch : array<f32, ${subgroups * FRAGMENT * sn}>;`}
     var<private> outBase : i32;
     ${finishCode(epilogue)}
@@ -161,7 +168,7 @@ export function mixedShader(
             let two = magnitudes[i];
             peaks = max(peaks, max(two.xy, two.zw));
           }
-          let scales = vec2<f32>(scaleFor(subgroupMax(peaks.x)), scaleFor(subgroupMax(peaks.y)));
+          let scales = vec2<f32>(scaleFor(${units.largest('peaks.x')}), scaleFor(${units.largest('peaks.y')}));
           let unscale = 1.0 / (scales.x * scales.y);`
         : ''
     }
@@ -170,7 +177,7 @@ export function mixedShader(
     ${range(rows)
       .map((i) =>
         range(columns)
-          .map((j) => `var acc${i}_${j} : ${type('result', 'f32')};`)
+          .map((j) => `var acc${i}_${j} : ${units.type('result')};`)
           .join('\n'),
       )
       .join('\n')}

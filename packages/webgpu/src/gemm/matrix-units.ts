@@ -1,0 +1,50 @@
+import { FRAGMENT } from './tile';
+
+/** A workgroup's array that matrices are loaded from or stored to: its name, and the type of what it holds. */
+export type MatrixArray = { readonly name: string; readonly type: string };
+
+/**
+ * WGSL of matrix units: products of 16 x 16 matrices that a subgroup of 32 threads holds together. Every thread of a
+ * workgroup must come to each call.
+ */
+export type MatrixUnits = {
+  /** Type of an operand's values in a workgroup's memory. */
+  readonly half: 'f16' | 'f32';
+  /** Directives, and what the calls need: said once for a shader of so many threads. */
+  readonly declarations: (threads: number, arrays: readonly MatrixArray[]) => string;
+  /** Type of a variable that holds a matrix of zeros. */
+  readonly type: (side: 'left' | 'right' | 'result') => string;
+  /** The matrix at `at` (`u32`) of an array, whose rows, or columns, are `stride` values apart. */
+  readonly load: (options: {
+    readonly side: 'left' | 'right';
+    readonly array: string;
+    readonly at: string;
+    readonly stride: number;
+    readonly order: 'row_major' | 'col_major';
+  }) => string;
+  /** x y + sum */
+  readonly multiplyAdd: (x: string, y: string, sum: string) => string;
+  /** A statement that writes a result, rows `stride` (`u32`) values apart. */
+  readonly store: (array: string, at: string, matrix: string, stride: string) => string;
+  /** The largest of a subgroup's values. */
+  readonly largest: (value: string) => string;
+};
+
+/** Those of Dawn, as `chromium_experimental_subgroup_matrix` has them. */
+export const dawnMatrixUnits: MatrixUnits = {
+  half: 'f16',
+  declarations: () => `
+    //! enable f16;
+    //! enable subgroups;
+    //! enable chromium_experimental_subgroup_matrix;
+    //! diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+  type: (side) => `subgroup_matrix_${side}<${side === 'result' ? 'f32' : 'f16'}, ${FRAGMENT}, ${FRAGMENT}>`,
+  load: ({ side, array, at, stride, order }) =>
+    `subgroupMatrixLoad<${dawnMatrixUnits.type(side)}, ${order}>(&${array}, ${at}, ${stride}u)`,
+  multiplyAdd: (x, y, sum) => `subgroupMatrixMultiplyAccumulate(${x}, ${y}, ${sum})`,
+  store: (array, at, matrix, stride) => `subgroupMatrixStore<row_major>(&${array}, ${at}, ${matrix}, ${stride});`,
+  largest: (value) => `subgroupMax(${value})`,
+};
+
+/** What shaders are written with. Set by tests, which have no such units. */
+export const matrixUnits: { current: MatrixUnits } = { current: dawnMatrixUnits };
