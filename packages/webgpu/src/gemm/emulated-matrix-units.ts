@@ -19,7 +19,7 @@ export const emulatedMatrixUnits: MatrixUnits = {
     alias Matrix = array<f32, ${HELD}>;
     var<workgroup> emulatedX : array<f32, ${threads * HELD}>;
     var<workgroup> emulatedY : array<f32, ${threads * HELD}>;
-    var<workgroup> emulatedLargest : array<f32, ${threads}>;
+    var<workgroup> emulatedValues : array<f32, ${threads}>;
     ${[...arrays, { name: 'result', type: 'f32' }]
       .map(
         ({ name, type }) => `
@@ -59,18 +59,31 @@ export const emulatedMatrixUnits: MatrixUnits = {
       }
       return total;
     }
+    fn emulatedScale(held : Matrix, factor : f32) -> Matrix {
+      var scaled : Matrix;
+      for (var i = 0; i < ${HELD}; i = i + 1) { scaled[i] = held[i] * factor; }
+      return scaled;
+    }
+    fn emulatedSwap(value : f32) -> f32 {
+      workgroupBarrier();
+      emulatedValues[i32(localIndex)] = value;
+      workgroupBarrier();
+      return emulatedValues[i32(localIndex) ^ 1];
+    }
     fn emulatedLargestOf(value : f32) -> f32 {
       workgroupBarrier();
-      emulatedLargest[i32(localIndex)] = value;
+      emulatedValues[i32(localIndex)] = value;
       workgroupBarrier();
       var most = value;
       let first = i32(localIndex) / ${SUBGROUP} * ${SUBGROUP};
-      for (var i = 0; i < ${SUBGROUP}; i = i + 1) { most = max(most, emulatedLargest[first + i]); }
+      for (var i = 0; i < ${SUBGROUP}; i = i + 1) { most = max(most, emulatedValues[first + i]); }
       return most;
     }`,
   type: () => 'Matrix',
   load: ({ array, at, stride, order }) => `load_${array}(${at}, ${stride}, ${order === 'col_major'})`,
   multiplyAdd: (x, y, sum) => `emulatedMultiplyAdd(${x}, ${y}, ${sum})`,
+  scale: (matrix, factor) => `emulatedScale(${matrix}, ${factor})`,
   store: (array, at, matrix, stride) => `store_${array}(${at}, ${matrix}, ${stride});`,
   largest: (value) => `emulatedLargestOf(${value})`,
+  swap: (value) => `emulatedSwap(${value})`,
 };

@@ -14,20 +14,28 @@ export type MatrixUnits = {
   readonly declarations: (threads: number, arrays: readonly MatrixArray[]) => string;
   /** Type of a variable that holds a matrix of zeros. */
   readonly type: (side: 'left' | 'right' | 'result') => string;
-  /** The matrix at `at` (`u32`) of an array, whose rows, or columns, are `stride` values apart. */
+  /**
+   * The matrix at `at` (`u32`) of an array, whose rows, or columns, are `stride` values apart. Places and strides count
+   * values, also where `lanes` says that the array is one of `vec4`s.
+   */
   readonly load: (options: {
-    readonly side: 'left' | 'right';
+    readonly side: 'left' | 'right' | 'result';
     readonly array: string;
+    readonly lanes?: 1 | 4;
     readonly at: string;
     readonly stride: number;
     readonly order: 'row_major' | 'col_major';
   }) => string;
   /** x y + sum */
   readonly multiplyAdd: (x: string, y: string, sum: string) => string;
-  /** A statement that writes a result, rows `stride` (`u32`) values apart. */
+  /** A result times a factor. */
+  readonly scale: (matrix: string, factor: string) => string;
+  /** A statement that writes a result, rows `stride` (`u32`) values apart, into an array of `f32`. */
   readonly store: (array: string, at: string, matrix: string, stride: string) => string;
   /** The largest of a subgroup's values. */
   readonly largest: (value: string) => string;
+  /** The value of the other one of threads 2 i and 2 i + 1. */
+  readonly swap: (value: string) => string;
 };
 
 /** Those of Dawn, as `chromium_experimental_subgroup_matrix` has them. */
@@ -37,13 +45,18 @@ export const dawnMatrixUnits: MatrixUnits = {
     //! enable f16;
     //! enable subgroups;
     //! enable chromium_experimental_subgroup_matrix;
-    //! diagnostic(off, chromium.subgroup_matrix_uniformity);`,
+    //! diagnostic(off, chromium.subgroup_matrix_uniformity);
+    //! diagnostic(off, subgroup_uniformity);`,
   type: (side) => `subgroup_matrix_${side}<${side === 'result' ? 'f32' : 'f16'}, ${FRAGMENT}, ${FRAGMENT}>`,
-  load: ({ side, array, at, stride, order }) =>
-    `subgroupMatrixLoad<${dawnMatrixUnits.type(side)}, ${order}>(&${array}, ${at}, ${stride}u)`,
+  load: ({ side, array, lanes = 1, at, stride, order }) => {
+    const place = lanes === 1 ? at : `(${at}) / ${lanes}u`;
+    return `subgroupMatrixLoad<${dawnMatrixUnits.type(side)}, ${order}>(&${array}, ${place}, ${stride / lanes}u)`;
+  },
   multiplyAdd: (x, y, sum) => `subgroupMatrixMultiplyAccumulate(${x}, ${y}, ${sum})`,
+  scale: (matrix, factor) => `subgroupMatrixScalarMultiply(${matrix}, ${factor})`,
   store: (array, at, matrix, stride) => `subgroupMatrixStore<row_major>(&${array}, ${at}, ${matrix}, ${stride});`,
   largest: (value) => `subgroupMax(${value})`,
+  swap: (value) => `subgroupShuffleXor(${value}, 1u)`,
 };
 
 /** What shaders are written with. Set by tests, which have no such units. */
