@@ -27,6 +27,12 @@ export type {
 } from './load-plan';
 export { Module } from './module';
 export type { Parameter } from './parameter';
+export {
+  SELF_ATTENTION_GRAD_KERNEL,
+  SELF_ATTENTION_KERNEL,
+  type SelfAttentionAttributes,
+  selfAttention,
+} from './self-attention';
 export { SILU_GRAD_KERNEL, SILU_KERNEL, silu } from './silu';
 export { CountBuffer, type StateBuffer, TensorBuffer } from './state-buffer';
 export { StateDictError, type StateDictFaults, withoutPrefix, withPrefix } from './state-dict';

@@ -1,5 +1,5 @@
-import { scaledDotProductAttention } from '@sd/nn';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { scaledDotProductAttention, selfAttention } from '@sd/nn';
+import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
 // Each function computes its result in one of two ways, equal but for rounding. In one, heads are separated in the
@@ -23,13 +23,9 @@ export function selfAttend(
     const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
     return attendPerHead(part(0), part(1), part(2), batch);
   }
-  const depth = weight.shape[1] / (3 * heads);
-  const packed = tf.reshape(matMul(rows, weight, bias), [batch, -1, heads, 3, depth]);
-  const apart = tf.transpose(packed, [3, 0, 2, 1, 4]); // [3, N, heads, T, D]
-  const [q, k, v] = tf.split(tf.reshape(apart, [3, -1]), 3, 0);
-  const shape = apart.shape.slice(1) as Tensor4D['shape'];
-  const [tq, tk, tv] = [q, k, v].map((each) => tf.reshape(each as Tensor, shape)) as [Tensor4D, Tensor4D, Tensor4D];
-  return scaledDotProductAttention(tq, tk, tv);
+  const qkv = tf.reshape(matMul(rows, weight, bias), [batch, -1, weight.shape[1]]) as Tensor3D;
+  const attended = selfAttention(qkv, heads);
+  return tf.reshape(attended, [-1, attended.shape[2]]) as Tensor2D;
 }
 
 /** A linear map whose columns are those of the heads, in turn. */
@@ -57,8 +53,8 @@ export function crossAttend(
   return scaledDotProductAttention(tq, tk, tv);
 }
 
-/** What each head attended to: `[N, heads, T, D]`, or for each head `[N T, D]`. */
-export type Heads = Tensor4D | readonly Tensor2D[];
+/** What each head attended to: side by side `[N T, heads D]`, apart `[N, heads, T, D]`, or for each head `[N T, D]`. */
+export type Heads = Tensor2D | Tensor4D | readonly Tensor2D[];
 
 /**
  * The linear map of the concatenated heads.
@@ -67,7 +63,8 @@ export type Heads = Tensor4D | readonly Tensor2D[];
  */
 export function joinHeads(attended: Heads, weight: Tensor2D, bias: Tensor1D): Tensor2D {
   if (isApart(attended)) return joinParts(attended, weight, bias);
-  const [n, heads, t, depth] = attended.shape;
+  if (attended.rank === 2) return matMul(attended as Tensor2D, weight, bias);
+  const [n, heads, t, depth] = (attended as Tensor4D).shape;
   const rows = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [n * t, heads * depth]) as Tensor2D;
   return matMul(rows, weight, bias);
 }

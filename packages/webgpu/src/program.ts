@@ -4,6 +4,11 @@ import { getKernel, registerKernel, unregisterKernel, util } from '@tensorflow/t
 
 type Program = Parameters<WebGPUBackend['runWebGPUProgram']>[0];
 
+/** A uniform: one number, or four. */
+type Numbers =
+  | { readonly type: 'f32' | 'i32'; readonly value: number }
+  | { readonly type: 'vec4<i32>'; readonly value: readonly number[] };
+
 /** One compute shader and what it runs on. Its code is the body of a function; see `run`. */
 export type Shader = {
   /** Names the pipeline: programs of one key must have the same code. */
@@ -14,7 +19,7 @@ export type Shader = {
   /** Inputs, or `result`, that the code sees as arrays of `vec4`s instead. */
   readonly vectors?: readonly string[];
   /** Numbers that the code reads as `uniforms.name`. */
-  readonly numbers: Readonly<Record<string, { readonly type: 'f32' | 'i32'; readonly value: number }>>;
+  readonly numbers: Readonly<Record<string, Numbers>>;
   /** Workgroups, or `'elements'` for a thread for each value of the output, whose number is `index`. */
   readonly workgroups: number | 'elements';
   readonly workgroupSize: number;
@@ -68,13 +73,14 @@ export function run(backend: WebGPUBackend, shader: Shader): TensorInfo {
   };
   const uniforms = Object.values(numbers).map(({ type, value }) => ({
     type: type === 'f32' ? 'float32' : 'int32',
-    data: [value],
+    data: typeof value === 'number' ? [value] : [...value],
   }));
   return backend.runWebGPUProgram(program, Object.values(inputs), 'float32', uniforms);
 }
 
 export const f32 = (value: number) => ({ type: 'f32', value }) as const;
 export const i32 = (value: number) => ({ type: 'i32', value }) as const;
+export const i32x4 = (...value: readonly [number, number, number, number]) => ({ type: 'vec4<i32>', value }) as const;
 
 /** What a kernel is given. */
 export type KernelCall = {

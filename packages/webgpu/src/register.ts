@@ -1,5 +1,5 @@
 import { adamw } from './adamw';
-import { attention, attentionGrad } from './attention';
+import { attention, attentionGrad, selfAttention, selfAttentionGrad } from './attention/attention';
 import { averagePool } from './average-pool';
 import { conv2d, conv2dBackpropFilter, conv2dBackpropInput, fusedConv2d } from './conv2d';
 import { groupNorm, groupNormGrad } from './group-norm';
@@ -22,6 +22,8 @@ const KERNELS = [
   threefryNormal,
   attention,
   attentionGrad,
+  selfAttention,
+  selfAttentionGrad,
   haarDwt2d,
   haarIdwt2d,
   gatedHaarDwt2d,

@@ -15,24 +15,21 @@ const eachHeld = (body: string) => `
 /** Halves are float32 here, so that results are those of float32. */
 export const emulatedMatrixUnits: MatrixUnits = {
   half: 'f32',
+  memory: (threads) => 4 * threads * (2 * HELD + 1),
   declarations: (threads, arrays) => `
     alias Matrix = array<f32, ${HELD}>;
     var<workgroup> emulatedX : array<f32, ${threads * HELD}>;
     var<workgroup> emulatedY : array<f32, ${threads * HELD}>;
     var<workgroup> emulatedValues : array<f32, ${threads}>;
-    ${[...arrays, { name: 'result', type: 'f32' }]
+    ${arrays
       .map(
         ({ name, type }) => `
-          ${
-            name === 'result'
-              ? ''
-              : `fn load_${name}(at : u32, stride : i32, isTurned : bool) -> Matrix {
-                  var held : Matrix;
-                  ${eachHeld(`
-                    let index = i32(at) + select(row * stride + column, column * stride + row, isTurned);
-                    held[i] = ${type.startsWith('vec4') ? `${name}[index / 4][index % 4]` : `${name}[index]`};`)}
-                  return held;
-                }`
+          fn load_${name}(at : u32, stride : i32, isTurned : bool) -> Matrix {
+            var held : Matrix;
+            ${eachHeld(`
+              let index = i32(at) + select(row * stride + column, column * stride + row, isTurned);
+              held[i] = ${type.startsWith('vec4') ? `${name}[index / 4][index % 4]` : `${name}[index]`};`)}
+            return held;
           }
           ${
             type === 'f32'

@@ -1,6 +1,6 @@
 import { FRAGMENT } from './tile';
 
-/** A workgroup's array that matrices are loaded from or stored to: its name, and the type of what it holds. */
+/** An array that matrices are loaded from or stored to, of a workgroup or the result: its name, and the type of what it holds. */
 export type MatrixArray = { readonly name: string; readonly type: string };
 
 /**
@@ -10,6 +10,8 @@ export type MatrixArray = { readonly name: string; readonly type: string };
 export type MatrixUnits = {
   /** Type of an operand's values in a workgroup's memory. */
   readonly half: 'f16' | 'f32';
+  /** Bytes of a workgroup's memory that the calls need themselves. */
+  readonly memory: (threads: number) => number;
   /** Directives, and what the calls need: said once for a shader of so many threads. */
   readonly declarations: (threads: number, arrays: readonly MatrixArray[]) => string;
   /** Type of a variable that holds a matrix of zeros. */
@@ -41,6 +43,7 @@ export type MatrixUnits = {
 /** Those of Dawn, as `chromium_experimental_subgroup_matrix` has them. */
 export const dawnMatrixUnits: MatrixUnits = {
   half: 'f16',
+  memory: () => 0,
   declarations: () => `
     //! enable f16;
     //! enable subgroups;

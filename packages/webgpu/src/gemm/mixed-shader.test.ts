@@ -3,6 +3,9 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
+import { matrixAttention, matrixAttentionGradients } from '../attention/matrix-attention';
+import { packed, type Rows, separate } from '../attention/rows';
+import { setPrecision } from '../precision';
 import { PARTS } from './magnitudes';
 import { suits } from './plan';
 import { runGemm } from './run-gemm';
@@ -64,4 +67,31 @@ test.each([
     }
   }
   expect(shaders).toBeGreaterThan(4);
+});
+
+test.each([
+  { name: 'side by side', columns: 16, count: 128 },
+  { name: 'side by side, of no whole matrices', columns: 12, count: 70 },
+  { name: 'of no fours', columns: 10, count: 64 },
+])('the shaders of attention are valid: heads $name', async ({ columns, count }) => {
+  const qkv = tensor([2, count, 2 * 3 * columns]);
+  const [q, k, v] = [0, 1, 2].map((part) => ({ tensor: qkv, ...packed(count, 2, columns, part, 3) })) as [
+    Rows,
+    Rows,
+    Rows,
+  ];
+  const shape = [2, 2, count, columns];
+  const result = { shape, layout: separate(shape) };
+  const [y, dy] = [tensor(shape), tensor(shape)].map((each) => ({ tensor: each, ...separate(shape) })) as [Rows, Rows];
+  const attended = { pairs: { images: 2, heads: 2 }, q, k, v, y, dy };
+  setPrecision('test', 'mixed');
+  backend.device.pushErrorScope('validation');
+  matrixAttention(backend, attended, result);
+  matrixAttentionGradients(backend, attended, { dq: result, dk: result, dv: result });
+  const both = [0, 1].map((part) => packed(count, 2, columns, part, 2)) as [typeof result.layout, typeof result.layout];
+  const together = { shape: [2, count, 2 * 2 * columns], dk: both[0], dv: both[1] };
+  matrixAttentionGradients(backend, attended, { dq: result, ...together });
+  const error = await backend.device.popErrorScope();
+  expect(error?.message).toBeUndefined();
+  setPrecision('test', 'float32');
 });

@@ -116,7 +116,7 @@ export function mixedShader(
     ${units.declarations(threads, [
       { name: 'tileA', type: units.half },
       { name: 'tileB', type: units.half },
-      ...(whole ? [] : [{ name: 'scratch', type: 'f32' }]),
+      { name: whole ? 'result' : 'scratch', type: 'f32' },
     ])}
     var<workgroup> tileA : array<${units.half}, ${sizeA * stages}>;
     var<workgroup> tileB : array<${units.half}, ${sizeB * stages}>;

@@ -3,7 +3,7 @@ import { describeBackends } from '@sd/testing';
 import fc from 'fast-check';
 import { beforeAll, test } from 'vitest';
 import { expectReference } from './attention-reference';
-import { registerWebGPUKernels } from './index';
+import { registerWebGPUKernels } from '../index';
 
 describeBackends(['webgpu'], () => {
   beforeAll(async () => {

@@ -1,10 +1,12 @@
 import { useBackend } from '@sd/backend';
-import { ATTENTION_KERNEL } from '@sd/nn';
-import { countDispatches, describeBackends } from '@sd/testing';
+import { normal, randomKey } from '@sd/core';
+import { ATTENTION_KERNEL, selfAttention } from '@sd/nn';
+import { countDispatches, describeBackends, expectTensors } from '@sd/testing';
+import type { Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { attend, expectReference } from './attention-reference';
-import { registerWebGPUKernels } from './index';
+import { registerWebGPUKernels } from '../index';
 
 describeBackends(['webgpu'], () => {
   beforeAll(async () => {
@@ -25,6 +27,25 @@ describeBackends(['webgpu'], () => {
     expect(tf.getKernel(ATTENTION_KERNEL, 'webgpu')).toBeDefined();
     await expect(attend(long, long, long)).toBeAllclose(long);
     expect(await countDispatches(() => attend(long, long, long).dispose())).toBeGreaterThan(1);
+  });
+
+  test('heads that lie side by side attend as those that are apart, and so do their gradients', async () => {
+    const [n, heads, t, d] = [2, 2, 9, 6];
+    const qkv = normal(randomKey(1), [n, t, heads * 3 * d]) as Tensor3D;
+    const dy = normal(randomKey(2), [n, t, heads * d]);
+    const together = (x: tf.Tensor) => selfAttention(x as Tensor3D, heads);
+    const apart = (x: tf.Tensor) => {
+      const parts = tf.split(tf.transpose(tf.reshape(x, [n, t, heads, 3, d]), [3, 0, 2, 1, 4]), 3, 0);
+      const [q, k, v] = parts.map((part) => tf.reshape(part, [n, heads, t, d])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      return tf.reshape(tf.transpose(attend(q, k, v), [0, 2, 1, 3]), [n, t, heads * d]);
+    };
+    const [y, dqkv] = await expectTensors(2, () => [together(qkv), tf.grad(together)(qkv, dy)] as const);
+    await expect(y).toBeAllclose(tf.tidy(() => apart(qkv)));
+    await expect(dqkv).toBeAllclose(
+      tf.tidy(() => tf.grad(apart)(qkv, dy)),
+      { of: 'gradient' },
+    );
+    expect(await countDispatches(() => together(qkv).dispose())).toBe(1);
   });
 
   test('attention stays finite where logits are large, and picks the largest', async () => {

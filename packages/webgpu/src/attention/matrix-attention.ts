@@ -1,0 +1,525 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { allowEnables } from '../gemm/enables';
+import { magnitudes, PARTS } from '../gemm/magnitudes';
+import { matrixUnits } from '../gemm/matrix-units';
+import { FRAGMENT, SUBGROUP } from '../gemm/tile';
+import { precisionOn } from '../precision';
+import { f32, i32, run } from '../program';
+import type { Attended, AttendedBack, Pairs, Result } from './attended';
+import { baseOf, isInFours, placeOf, type Rows, type RowsLayout } from './rows';
+
+/**
+ * Flash attention (Dao et al. 2022) on matrix units. A subgroup owns 16 rows, of q or of k and v, as matrices in registers,
+ * and the workgroup walks over the other tokens in tiles of halves in its memory. Products of a tile go through the
+ * workgroup's memory, where two threads take each row of 16: they make weights of them, in float32, and lay them down as
+ * halves for the next product. Sums are float32 throughout.
+ *
+ * Weights are at most 1 and need no scaling. Gradients by y may be too small for halves: they are multiplied by a power of
+ * two that makes the largest one of [1, 2), and `DS_SCALE` keeps what is made of them away from the smallest halves.
+ */
+type Shape = { readonly subgroups: number; readonly others: number };
+
+/** Tried in turn: the first that a workgroup's memory can hold. */
+const SHAPES: readonly Shape[] = [
+  { subgroups: 4, others: 64 },
+  { subgroups: 4, others: 32 },
+  { subgroups: 4, others: 16 },
+  { subgroups: 2, others: 32 },
+  { subgroups: 1, others: 16 },
+];
+/** Halves, or numbers, between rows in the workgroup's memory, which then begin in different banks. */
+const ROW_PAD = 8;
+/** Rows of more values than this leave too few registers. */
+const MOST_COLUMNS = 96;
+const DS_SCALE = 16;
+const LARGEST_HALF = 65504;
+/** Numbers that the backward pass needs of each query: the largest logit, 1 / sum of exp(logit - largest), y . dy */
+const STATISTICS = 3;
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+const repeat = (count: number, line: (i: number) => string) => range(count).map(line).join('\n');
+/** Rows filled up with zeros to whole matrices. */
+const filled = ({ columns }: RowsLayout) => FRAGMENT * Math.ceil(columns / FRAGMENT);
+const fragments = (rows: RowsLayout) => filled(rows) / FRAGMENT;
+
+/** Bytes of workgroup memory. */
+function memoryOf({ subgroups, others }: Shape, { q, v }: Pick<Attended, 'q' | 'v'>): number {
+  const units = matrixUnits.current;
+  const half = units.half === 'f16' ? 2 : 4;
+  const width = Math.max(others, filled(q), filled(v)) + ROW_PAD;
+  const tiles = others * (filled(q) + filled(v) + 2 * ROW_PAD) * half + others * STATISTICS * 4;
+  return tiles + subgroups * FRAGMENT * width * (half + 4) + units.memory(subgroups * SUBGROUP);
+}
+
+const shapeFor = ({ limits }: Pick<GPUDevice, 'limits'>, attended: Attended) =>
+  SHAPES.find((shape) => memoryOf(shape, attended) <= limits.maxComputeWorkgroupStorageSize);
+
+/** Whether this is attention for matrix units: mixed precision, rows of a width and number that are worth it. */
+export function suitsMatrixUnits(device: GPUDevice, attended: Attended): boolean {
+  const { q, k, v } = attended;
+  const isLarge = Math.min(q.count, k.count) >= FRAGMENT && Math.max(q.columns, v.columns) <= MOST_COLUMNS;
+  return isLarge && precisionOn(device) === 'mixed' && shapeFor(device, attended) !== undefined;
+}
+
+type Program = {
+  readonly key: string;
+  readonly pairs: Pairs;
+  /** By name: q and k and so on. Those of `scaled` are multiplied by `dyScale`. */
+  readonly rows: Readonly<Record<string, Rows>>;
+  readonly own: readonly string[];
+  readonly tiles: readonly string[];
+  readonly statistics?: TensorInfo;
+  /** Whether statistics lie beside the tiles, which are queries then. */
+  readonly areTilesQueries?: boolean;
+  /** The largest magnitudes of dy, by parts. */
+  readonly magnitudes?: TensorInfo;
+  readonly shape: Shape;
+  readonly resultShape: readonly number[];
+  readonly results: Readonly<Record<string, RowsLayout>>;
+  readonly code: (kit: Kit) => { readonly before: string; readonly each: string; readonly after: string };
+};
+
+/** WGSL of the steps that programs are made of. */
+type Kit = {
+  /** Fours that a thread holds of its row of products. */
+  readonly fours: number;
+  /** own x tile^T -> the thread's fours `NAME_0`, `NAME_1`, ... Ends after a barrier. */
+  readonly products: (name: string, own: string, tile: string) => string;
+  /** Lays down the thread's fours as halves. Ends after a barrier. */
+  readonly layDown: (value: (i: number) => string) => string;
+  /** Declares matrices of zeros, `NAME_0`, ... */
+  readonly zeros: (name: string, rows: RowsLayout) => string;
+  /** Adds what was laid down x tile to them. */
+  readonly accumulate: (name: string, tile: string) => string;
+  /** Such matrices -> the thread's fours of its row, `TARGET_0`, ... Ends after a barrier. */
+  readonly take: (target: string, name: string, rows: RowsLayout) => string;
+  /** Writes the thread's fours of a row of a result. */
+  readonly write: (layout: string, value: (i: number) => string) => string;
+  /** A condition for each of four columns from the i-th of the thread on: whether there is such a token. */
+  readonly isOther: (i: number) => string;
+  /** Of the token in each of these columns: a number of its statistics. */
+  readonly statistic: (which: number, i: number) => string;
+};
+
+function runProgram(backend: WebGPUBackend, program: Program): TensorInfo {
+  const { key, pairs, own, tiles, statistics, areTilesQueries = false, shape, results, resultShape } = program;
+  const units = matrixUnits.current;
+  const named = (name: string) => program.rows[name] as Rows;
+  const count = pairs.images * pairs.heads;
+  const tokens = named(own[0] as string).count;
+  const others = named(tiles[0] as string).count;
+  const threads = shape.subgroups * SUBGROUP;
+  const block = shape.subgroups * FRAGMENT;
+  const blocks = Math.ceil(tokens / block);
+  const all = Object.entries(program.rows);
+  const layouts = Object.values(results);
+  const width = Math.max(shape.others, ...[...Object.values(program.rows), ...layouts].map(filled)) + ROW_PAD;
+  const widthOf = (name: string) => filled(named(name)) + ROW_PAD;
+  const isWhole = others % shape.others === 0;
+  const hasScale = program.magnitudes !== undefined;
+
+  // tensors of which several rows are made are bound once
+  const sources = new Map(all.map(([name, { tensor }]) => [tensor.dataId, { name, tensor }]));
+  const sourceOf = ({ tensor }: Rows) => `x_${sources.get(tensor.dataId)?.name}`;
+  const inFours = new Set([...sources.values()].map(({ name }) => `x_${name}`));
+  for (const [, rows] of all) if (!isInFours(rows)) inFours.delete(sourceOf(rows));
+  const writesFours = layouts.every(isInFours);
+
+  const fetch = ([name, rows]: readonly [string, Rows]) => {
+    const source = sourceOf(rows);
+    const { columns } = rows;
+    const one = (i: number) =>
+      columns % FRAGMENT === 0
+        ? `${source}[first + ${i}]`
+        : `select(0.0, ${source}[min(first + ${i}, last)], 4 * quad + ${i} < ${columns})`;
+    const four = inFours.has(source)
+      ? columns % FRAGMENT === 0
+        ? `${source}[first / 4]`
+        : `select(vec4<f32>(), ${source}[min(first, last) / 4], 4 * quad < ${columns})`
+      : `vec4<f32>(${range(4).map(one).join(', ')})`;
+    return `
+      var<private> base_${name} : i32;
+      fn fetch_${name}(row : i32, quad : i32) -> vec4<f32> {
+        let first = base_${name} + row * uniforms.place_${name}.w + 4 * quad;
+        let last = base_${name} + row * uniforms.place_${name}.w + ${columns - 1};
+        return ${four}${name === 'dy' && hasScale ? ' * dyScale' : ''};
+      }`;
+  };
+  /** Rows from `first` on, as halves, into an array. */
+  const lay = (name: string, array: string, rows: number, stride: number, most: string, first: string) => {
+    const quads = filled(named(name)) / 4;
+    return `
+      for (var i = lane; i < ${rows * quads}; i = i + ${threads}) {
+        let row = ${first} + i / ${quads};
+        var four = vec4<f32>();
+        if (row < ${most}) { four = fetch_${name}(row, i % ${quads}); }
+        ${array}[i / ${quads} * ${stride / 4} + i % ${quads}] = vec4<${units.half}>(four);
+      }`;
+  };
+  const ownMatrices = (name: string) => `
+    workgroupBarrier();
+    ${lay(name, 'halves', block, widthOf(name), 'uniforms.tokens', 'firstToken')}
+    workgroupBarrier();
+    ${repeat(fragments(named(name)), (c) => {
+      const at = `u32(ownRow * ${widthOf(name)} + ${c * FRAGMENT})`;
+      const load = { side: 'left', array: 'halves', lanes: 4, at, stride: widthOf(name), order: 'row_major' } as const;
+      return `let own_${name}_${c} = ${units.load(load)};`;
+    })}`;
+  const tileMatrix = (name: string, row: number, column: number, order: 'row_major' | 'col_major') =>
+    units.load({
+      side: 'right',
+      array: `tile_${name}`,
+      lanes: 4,
+      at: `${row * widthOf(name) + column}u`,
+      stride: widthOf(name),
+      order,
+    });
+  const fourAt = (i: number) => `(ownRow + rowInMatrix) * ${width} + 4 * side + ${8 * i}`;
+  const readFours = (name: string, fours: number) =>
+    repeat(fours, (i) => {
+      const lanes = range(4).map((j) => `scratch[${fourAt(i)} + ${j}]`);
+      return `let ${name}_${i} = vec4<f32>(${lanes.join(', ')});`;
+    });
+  const store = (matrix: string, column: number) =>
+    units.store('scratch', `u32(ownRow * ${width} + ${column})`, matrix, `${width}u`);
+
+  const kit: Kit = {
+    fours: shape.others / 8,
+    products: (name, ownName, tile) => `
+      ${repeat(
+        shape.others / FRAGMENT,
+        (j) => `{
+          var products = ${units.type('result')}();
+          ${repeat(fragments(named(tile)), (c) => {
+            const other = tileMatrix(tile, j * FRAGMENT, c * FRAGMENT, 'col_major');
+            return `products = ${units.multiplyAdd(`own_${ownName}_${c}`, other, 'products')};`;
+          })}
+          ${store('products', j * FRAGMENT)} }`,
+      )}
+      workgroupBarrier();
+      ${readFours(name, shape.others / 8)}`,
+    layDown: (value) => `
+      ${repeat(shape.others / 8, (i) => `halves[(${fourAt(i)}) / 4] = vec4<${units.half}>(${value(i)});`)}
+      workgroupBarrier();`,
+    zeros: (name, rows) => repeat(fragments(rows), (c) => `var ${name}_${c} = ${units.type('result')}();`),
+    accumulate: (name, tile) =>
+      repeat(shape.others / FRAGMENT, (j) => {
+        const at = `u32(ownRow * ${width} + ${j * FRAGMENT})`;
+        const load = { side: 'left', array: 'halves', lanes: 4, at, stride: width, order: 'row_major' } as const;
+        return `{
+          let weights = ${units.load(load)};
+          ${repeat(fragments(named(tile)), (c) => {
+            const other = tileMatrix(tile, j * FRAGMENT, c * FRAGMENT, 'row_major');
+            return `${name}_${c} = ${units.multiplyAdd('weights', other, `${name}_${c}`)};`;
+          })} }`;
+      }),
+    take: (target, name, rows) => `
+      ${repeat(fragments(rows), (c) => store(`${name}_${c}`, c * FRAGMENT))}
+      workgroupBarrier();
+      ${readFours(target, filled(rows) / 8)}`,
+    write: (name, value) => {
+      const layout = results[name] as RowsLayout;
+      return `if (group / uniforms.blocks < uniforms.pairs && token < uniforms.tokens) {
+        let row = base_${name} + token * uniforms.place_${name}.w;
+        ${repeat(filled(layout) / 8, (i) => {
+          const column = `4 * side + ${8 * i}`;
+          const isInside = layout.columns % 8 === 0 && 8 * i < layout.columns ? '' : `${column} < ${layout.columns}`;
+          if (writesFours) {
+            return `${isInside && `if (${isInside}) `}{ result[(row + ${column}) / 4] = ${value(i)}; }`;
+          }
+          const lane = (j: number) =>
+            `if (${column} + ${j} < ${layout.columns}) { result[row + ${column} + ${j}] = (${value(i)})[${j}]; }`;
+          return repeat(4, lane);
+        })}
+      }`;
+    },
+    isOther: (i) =>
+      isWhole
+        ? 'vec4<bool>(true)'
+        : `(vec4<i32>(0, 1, 2, 3) + first + 4 * side + ${8 * i} < vec4<i32>(uniforms.others))`,
+    statistic: (which, i) => {
+      const lanes = range(4).map((j) => `tile_stats[${which * shape.others + 8 * i + j} + 4 * side]`);
+      return `vec4<f32>(${lanes.join(', ')})`;
+    },
+  };
+  const { before, each, after } = program.code(kit);
+  const half4 = `vec4<${units.half}>`;
+  const inputs = Object.fromEntries([...sources.values()].map(({ name, tensor }) => [`x_${name}`, tensor]));
+  allowEnables(backend.device);
+  return run(backend, {
+    key: `matrix_attention_${key}_${shape.subgroups}x${shape.others}${isWhole ? 'w' : ''}_${all
+      .map(([, rows]) => `${sourceOf(rows)}${rows.columns}`)
+      .join('_')}`,
+    inputs: {
+      ...inputs,
+      ...(statistics && { stats: statistics }),
+      ...(program.magnitudes && { magnitudes: program.magnitudes }),
+    },
+    vectors: [...inFours, ...(writesFours ? ['result'] : [])],
+    outputShape: resultShape,
+    numbers: {
+      pairs: i32(count),
+      heads: i32(pairs.heads),
+      tokens: i32(tokens),
+      others: i32(others),
+      blocks: i32(blocks),
+      scale: f32(named('q').columns ** -0.5),
+      ...Object.fromEntries(
+        [...all, ...Object.entries(results)].map(([name, each]) => [`place_${name}`, placeOf(each)]),
+      ),
+    },
+    workgroups: count * blocks,
+    workgroupSize: threads,
+    declarations: `
+      ${units.declarations(threads, [
+        ...tiles.map((name) => ({ name: `tile_${name}`, type: half4 })),
+        { name: 'halves', type: half4 },
+        { name: 'scratch', type: 'f32' },
+      ])}
+      ${hasScale ? 'var<private> dyScale : f32;' : ''}
+      ${all.map(fetch).join('')}
+      ${tiles.map((name) => `var<workgroup> tile_${name} : array<${half4}, ${(shape.others * widthOf(name)) / 4}>;`).join('\n')}
+      var<workgroup> halves : array<${half4}, ${(block * width) / 4}>;
+      var<workgroup> scratch : array<f32, ${block * width}>;
+      ${areTilesQueries ? `var<workgroup> tile_stats : array<f32, ${shape.others * STATISTICS}>;` : ''}`,
+    code: `
+      let pair = min(group / uniforms.blocks, uniforms.pairs - 1);
+      let firstToken = (group % uniforms.blocks) * ${block};
+      let ownRow = lane / ${SUBGROUP} * ${FRAGMENT};
+      let rowInMatrix = lane % ${SUBGROUP} / 2;
+      let side = lane % 2;
+      let token = firstToken + ownRow + rowInMatrix;
+      ${[...all.map(([name]) => name)].map((name) => `base_${name} = ${baseOf(name, 'pair')};`).join('\n')}
+      ${Object.keys(results)
+        .map((name) => `let base_${name} = ${baseOf(name, 'pair')};`)
+        .join('\n')}
+      ${
+        hasScale
+          ? `var peak = 0.0;
+            for (var i = lane % ${SUBGROUP}; i < ${PARTS}; i = i + ${SUBGROUP}) { peak = max(peak, magnitudes[2 * i]); }
+            peak = ${units.largest('peak')};
+            let exponent = i32((bitcast<u32>(peak) >> 23u) & 255u) - 127;
+            dyScale = select(exp2(f32(clamp(-exponent, -100, 100))), 1.0, peak == 0.0);`
+          : ''
+      }
+      ${own.map(ownMatrices).join('')}
+      ${before}
+      for (var first = 0; first < uniforms.others; first = first + ${shape.others}) {
+        workgroupBarrier();
+        ${tiles.map((name) => lay(name, `tile_${name}`, shape.others, widthOf(name), 'uniforms.others', 'first')).join('')}
+        ${
+          areTilesQueries
+            ? `for (var i = lane; i < ${shape.others}; i = i + ${threads}) {
+                for (var which = 0; which < ${STATISTICS}; which = which + 1) {
+                  var value = 0.0;
+                  if (first + i < uniforms.others) {
+                    value = stats[(pair * uniforms.others + first + i) * ${STATISTICS} + which];
+                  }
+                  tile_stats[which * ${shape.others} + i] = value;
+                }
+              }`
+            : ''
+        }
+        workgroupBarrier();
+        ${each}
+      }
+      ${after}`,
+  });
+}
+
+const sumOfFour = (four: string) => `dot(${four}, vec4<f32>(1.0))`;
+const largestOfFour = (four: string) => `max(max(${four}.x, ${four}.y), max(${four}.z, ${four}.w))`;
+
+/** WGSL: weights of a tile against the largest logit so far, which moves; the row's two threads keep halves of the total. */
+const softmaxStep = ({ fours, products, isOther }: Kit) => `
+  ${products('product', 'q', 'k')}
+  var larger = largest;
+  ${repeat(
+    fours,
+    (i) => `
+      let logits_${i} = select(vec4<f32>(-3e38), uniforms.scale * product_${i}, ${isOther(i)});
+      larger = max(larger, ${largestOfFour(`logits_${i}`)});`,
+  )}
+  larger = max(larger, ${matrixUnits.current.swap('larger')});
+  let decay = exp(largest - larger);
+  total = total * decay;
+  ${repeat(
+    fours,
+    (i) => `
+      let weights_${i} = exp(logits_${i} - larger);
+      total = total + ${sumOfFour(`weights_${i}`)};`,
+  )}
+  largest = larger;`;
+const softmaxStart = 'var largest = -3e38; var total = 0.0;';
+const wholeTotal = () => `total = total + ${matrixUnits.current.swap('total')};`;
+
+const shapeOf = (backend: WebGPUBackend, attended: Attended) => shapeFor(backend.device, attended) as Shape;
+
+/** Attention, in one dispatch. */
+export function matrixAttention(backend: WebGPUBackend, attended: Attended, result: Result): TensorInfo {
+  const { pairs, q, k, v } = attended;
+  const fours = filled(v) / 8;
+  return runProgram(backend, {
+    key: 'forward',
+    pairs,
+    rows: { q, k, v },
+    own: ['q'],
+    tiles: ['k', 'v'],
+    shape: shapeOf(backend, attended),
+    resultShape: result.shape,
+    results: { y: result.layout },
+    code: (kit) => ({
+      before: `${softmaxStart} ${repeat(fours, (i) => `var sum_${i} = vec4<f32>();`)}`,
+      // The sum of a tile is added outside of the units: rows of a matrix cannot be multiplied by factors of their own.
+      each: `
+        ${softmaxStep(kit)}
+        ${kit.layDown((i) => `weights_${i}`)}
+        ${kit.zeros('part', v)}
+        ${kit.accumulate('part', 'v')}
+        ${kit.take('values', 'part', v)}
+        ${repeat(fours, (i) => `sum_${i} = fma(sum_${i}, vec4<f32>(decay), values_${i});`)}`,
+      after: `
+        ${wholeTotal()}
+        ${kit.write('y', (i) => `sum_${i} / total`)}`,
+    }),
+  });
+}
+
+/** Where gradients are wanted: dk and dv in one tensor, or each in its own. */
+export type GradientResults = { readonly dq: Result } & (
+  | { readonly dk: Result; readonly dv: Result }
+  | { readonly shape: readonly number[]; readonly dk: RowsLayout; readonly dv: RowsLayout }
+);
+
+/** Its gradients: the queries' statistics, dq, then dk and dv. */
+export function matrixAttentionGradients(
+  backend: WebGPUBackend,
+  attended: AttendedBack,
+  wanted: GradientResults,
+): TensorInfo[] {
+  const { pairs, q, k, v, y, dy } = attended;
+  const shape = shapeOf(backend, attended);
+  const common = { pairs, shape };
+  const perQuery = { count: q.count, columns: STATISTICS, offset: 0, image: 0, head: 0, row: 0 };
+  const peaks = magnitudes(backend, dy.tensor, dy.tensor, 'left');
+  const statistics = runProgram(backend, {
+    ...common,
+    key: 'statistics',
+    rows: { q, k, y, dy },
+    own: ['q'],
+    tiles: ['k'],
+    resultShape: [pairs.images, pairs.heads, q.count, STATISTICS],
+    results: { statistics: perQuery },
+    code: (kit) => ({
+      before: softmaxStart,
+      each: softmaxStep(kit),
+      after: `
+        ${wholeTotal()}
+        var product = 0.0;
+        let row = min(token, uniforms.tokens - 1);
+        for (var i = side; i < ${Math.ceil(v.columns / 4)}; i = i + 2) {
+          product = product + dot(fetch_y(row, i), fetch_dy(row, i));
+        }
+        product = product + ${matrixUnits.current.swap('product')};
+        if (side == 0 && group / uniforms.blocks < uniforms.pairs && token < uniforms.tokens) {
+          let at = (pair * uniforms.tokens + token) * ${STATISTICS};
+          result[at] = largest;
+          result[at + 1] = 1.0 / total;
+          result[at + 2] = product;
+        }`,
+    }),
+  });
+  // ds = p (dp - y . dy), p the weights, dp = dy . v
+  const ds = (weights: string, dWeights: string, mean: string) =>
+    `clamp(${DS_SCALE}.0 * ${weights} * (${dWeights} - dyScale * ${mean}), vec4<f32>(-${LARGEST_HALF}.0), vec4<f32>(${LARGEST_HALF}.0))`;
+  const unscaleDs = `uniforms.scale / (${DS_SCALE}.0 * dyScale)`;
+  const withGradient = { ...common, statistics, magnitudes: peaks, rows: { q, k, v, dy } };
+  const dq = runProgram(backend, {
+    ...withGradient,
+    key: 'dq',
+    own: ['q', 'dy'],
+    tiles: ['k', 'v'],
+    resultShape: wanted.dq.shape,
+    results: { dq: wanted.dq.layout },
+    code: (kit) => ({
+      before: `
+        let ofRow = (pair * uniforms.tokens + min(token, uniforms.tokens - 1)) * ${STATISTICS};
+        let largest = stats[ofRow];
+        let share = stats[ofRow + 1];
+        let mean = stats[ofRow + 2];
+        ${kit.zeros('sum', q)}`,
+      each: `
+        ${kit.products('product', 'q', 'k')}
+        ${repeat(
+          kit.fours,
+          (i) => `
+            let logits_${i} = select(vec4<f32>(-3e38), uniforms.scale * product_${i}, ${kit.isOther(i)});
+            let weights_${i} = exp(logits_${i} - largest) * share;`,
+        )}
+        workgroupBarrier();
+        ${kit.products('dWeights', 'dy', 'v')}
+        ${kit.layDown((i) => ds(`weights_${i}`, `dWeights_${i}`, 'mean'))}
+        ${kit.accumulate('sum', 'k')}`,
+      after: `
+        workgroupBarrier();
+        ${kit.take('values', 'sum', q)}
+        let factor = ${unscaleDs};
+        ${kit.write('dq', (i) => `values_${i} * factor`)}`,
+    }),
+  });
+  const keys = (resultShape: readonly number[], results: Readonly<Record<string, RowsLayout>>) =>
+    runProgram(backend, {
+      ...withGradient,
+      key: Object.keys(results).join('_'),
+      rows: { q, k, dy, ...(results.dk && { v }) },
+      own: results.dk ? ['k', 'v'] : ['k'],
+      tiles: ['q', 'dy'],
+      areTilesQueries: true,
+      resultShape,
+      results,
+      code: (kit) => ({
+        before: `${results.dk ? kit.zeros('sumK', k) : ''} ${results.dv ? kit.zeros('sumV', v) : ''}`,
+        // past the last query everything in the tile is 0, and so are the weights
+        each: `
+          ${kit.products('product', 'k', 'q')}
+          ${repeat(
+            kit.fours,
+            (i) =>
+              `let weights_${i} = exp(uniforms.scale * product_${i} - ${kit.statistic(0, i)}) * ${kit.statistic(1, i)};`,
+          )}
+          ${results.dv ? `${kit.layDown((i) => `weights_${i}`)} ${kit.accumulate('sumV', 'dy')}` : ''}
+          ${
+            results.dk
+              ? `workgroupBarrier();
+                ${kit.products('dWeights', 'v', 'dy')}
+                ${kit.layDown((i) => ds(`weights_${i}`, `dWeights_${i}`, kit.statistic(2, i)))}
+                ${kit.accumulate('sumK', 'q')}`
+              : ''
+          }`,
+        after: `
+          ${
+            results.dk
+              ? `workgroupBarrier();
+                ${kit.take('valuesK', 'sumK', k)}
+                let factorK = ${unscaleDs};
+                ${kit.write('dk', (i) => `valuesK_${i} * factorK`)}`
+              : ''
+          }
+          ${
+            results.dv
+              ? `workgroupBarrier();
+                ${kit.take('valuesV', 'sumV', v)}
+                let factorV = 1.0 / dyScale;
+                ${kit.write('dv', (i) => `valuesV_${i} * factorV`)}`
+              : ''
+          }`,
+      }),
+    });
+  const rest =
+    'shape' in wanted
+      ? [keys(wanted.shape, { dk: wanted.dk, dv: wanted.dv })]
+      : [keys(wanted.dk.shape, { dk: wanted.dk.layout }), keys(wanted.dv.shape, { dv: wanted.dv.layout })];
+  for (const { dataId } of [statistics, peaks]) backend.disposeData(dataId);
+  return [dq, ...rest];
+}
