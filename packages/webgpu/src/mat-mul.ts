@@ -50,7 +50,7 @@ export const batchMatMul: WebGPUKernel = {
   },
 };
 
-/** {a, b, bias?} with {transposeA, transposeB, activation} -> activation(a b + bias) */
+/** {a, b, bias?} with {transposeA, transposeB, activation} -> activation(a b + bias). A layer, whose values need no scaling. */
 export const fusedMatMul: WebGPUKernel = {
   kernelName: _FusedMatMul,
   run: ({ inputs, attrs, backend }) => {
@@ -58,6 +58,6 @@ export const fusedMatMul: WebGPUKernel = {
     const columns = b.shape.at(attrs.transposeB ? -2 : -1) as number;
     const epilogue = epilogueOf(inputs, attrs, columns);
     const gemm = epilogue && matMulGemm(a, b, attrs, epilogue);
-    return gemm && product(backend, gemm, { scaled: 'both' });
+    return gemm && product(backend, gemm, { scaled: 'none' });
   },
 };

@@ -6,7 +6,6 @@ import { allOf, leftLoader, rightLoader } from './operands';
 import type { ShaderOptions, ShaderText } from './shader-text';
 import { FRAGMENT, type MixedTile, ROW_PAD, SUBGROUP, threadsOf } from './tile';
 
-const lanes = ['x', 'y', 'z', 'w'] as const;
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /**
@@ -30,7 +29,11 @@ export function mixedShader(
   const sizeB = (b.alongK ? bn : bk) * widthB;
   const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
   const subgroups = threads / SUBGROUP;
-  const whole = !scaled && !edges.m && !edges.n && epilogueKey(epilogue) === 'linear';
+  // Whole tiles go from the units to memory: their sums may begin with a bias, and be scaled by one factor.
+  const isBiasOnly = epilogueKey(epilogue) === 'blinear' && !scaled;
+  const whole = !edges.m && !edges.n && (isBiasOnly || epilogueKey(epilogue) === 'linear');
+
+  const needsScratch = !whole || isBiasOnly;
 
   const store = (half: string) =>
     [
@@ -39,9 +42,8 @@ export function mixedShader(
     ]
       .map(({ loader, i, name, tileName, width, size }) => {
         const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
-        return `{ let at = ${half} * ${size} + ${loader.row(i)} * ${width} + ${loader.column(i)};
-          let v = vec4<${units.half}>(${value});
-          ${lanes.map((lane, c) => `${tileName}[at + ${c}] = v.${lane};`).join(' ')} }`;
+        const at = `${half} * ${size / 4} + ${loader.row(i)} * ${width / 4} + ${loader.column(i)} / 4`;
+        return `${tileName}[${at}] = vec4<${units.half}>(${value});`;
       })
       .join('\n');
 
@@ -55,6 +57,7 @@ export function mixedShader(
     const matrix = units.load({
       side: left ? 'left' : 'right',
       array: tileName,
+      lanes: 4,
       at: `u32(${half} * ${size} + ${at})`,
       stride: width,
       order,
@@ -79,14 +82,23 @@ export function mixedShader(
       )
       .join('\n');
 
-  // Without an epilogue and edges the units write to memory themselves.
+  const biasOf = (j: number) =>
+    units.load({
+      side: 'result',
+      array: 'scratch',
+      at: `u32(ownN + ${j * FRAGMENT})`,
+      stride: bn,
+      order: 'row_major',
+    });
+
   const write = whole
     ? range(rows)
         .map((i) =>
           range(columns)
             .map((j) => {
               const at = `outBase + (tileM + ownM + ${i * FRAGMENT}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
-              return units.store('result', `u32(${at})`, `acc${i}_${j}`, 'u32(uniforms.n)');
+              const sum = scaled ? units.scale(`acc${i}_${j}`, 'unscale') : `acc${i}_${j}`;
+              return units.store('result', `u32(${at})`, sum, 'u32(uniforms.n)');
             })
             .join('\n'),
         )
@@ -114,13 +126,14 @@ export function mixedShader(
 
   const declarations = `
     ${units.declarations(threads, [
-      { name: 'tileA', type: units.half },
-      { name: 'tileB', type: units.half },
-      { name: whole ? 'result' : 'scratch', type: 'f32' },
+      { name: 'tileA', type: `vec4<${units.half}>` },
+      { name: 'tileB', type: `vec4<${units.half}>` },
+      ...(whole ? [{ name: 'result', type: 'f32' }] : []),
+      ...(needsScratch ? [{ name: 'scratch', type: 'f32' }] : []),
     ])}
-    var<workgroup> tileA : array<${units.half}, ${sizeA * stages}>;
-    var<workgroup> tileB : array<${units.half}, ${sizeB * stages}>;
-    ${whole ? '' : `var<workgroup> scratch : array<f32, ${subgroups * FRAGMENT * sn}>;`}
+    var<workgroup> tileA : array<vec4<${units.half}>, ${(sizeA * stages) / 4}>;
+    var<workgroup> tileB : array<vec4<${units.half}>, ${(sizeB * stages) / 4}>;
+    ${needsScratch ? `var<workgroup> scratch : array<f32, ${subgroups * FRAGMENT * sn}>;` : ''}
     var<private> outBase : i32;
     ${finishCode(epilogue)}
     ${
@@ -174,10 +187,16 @@ export function mixedShader(
     }
     ${a.setup}
     ${b.setup}
+    ${
+      whole && isBiasOnly
+        ? `for (var e = lane; e < ${FRAGMENT * bn}; e = e + ${threads}) { scratch[e] = bias[tileN + e % ${bn}]; }
+          workgroupBarrier();`
+        : ''
+    }
     ${range(rows)
       .map((i) =>
         range(columns)
-          .map((j) => `var acc${i}_${j} : ${units.type('result')};`)
+          .map((j) => `var acc${i}_${j} = ${whole && isBiasOnly ? biasOf(j) : `${units.type('result')}()`};`)
           .join('\n'),
       )
       .join('\n')}

@@ -26,31 +26,43 @@ describeBackends(['webgpu'], () => {
     matrixUnits.current = dawnMatrixUnits;
   });
 
-  type Make = (x: tf.Tensor4D, filter: tf.Tensor4D, dy: tf.Tensor4D, bias: tf.Tensor1D) => [Gemm, tf.Tensor];
-  const g = convGeometry([2, 7, 9, 20], [3, 3, 20, 36], { strides: 1, pad: 'same' });
   const convolve = (x: tf.Tensor, filter: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same');
-  const cases: Record<string, Make> = {
-    'forward, with an epilogue': (x, filter, dy, bias) => [
-      forwardGemm(x, filter, g, { bias, activation: 'relu', residual: dy }),
-      tf.add(tf.relu(tf.add(convolve(x, filter), bias)), dy),
-    ],
-    'input gradient': (x, filter, dy) => [inputGradientGemm(dy, filter, g), tf.grads(convolve)([x, filter], dy)[0]!],
-    'filter gradient': (x, filter, dy) => [filterGradientGemm(x, dy, g), tf.grads(convolve)([x, filter], dy)[1]!],
-  };
 
-  test.each(Object.keys(cases))('products on matrix units are those of the cpu backend: %s', async (name) => {
-    await useBackend('cpu');
-    const [x, filter] = [random([2, 7, 9, 20], 1), random([3, 3, 20, 36], 2)] as [tf.Tensor4D, tf.Tensor4D];
-    // as small as gradients can be
-    const dy = tf.mul(random([2, 7, 9, 36], 3), name === 'forward, with an epilogue' ? 1 : 2 ** -30) as tf.Tensor4D;
-    const [gemm, reference] = cases[name]!(x, filter, dy, random([36], 4) as tf.Tensor1D);
-    const expected = await reference.data();
-    await useBackend('webgpu', { allowSoftware: true });
-    const peaks = magnitudes(backend, gemm.left.tensor, gemm.right.tensor, 'both');
-    const plan = { tile: tileOf('m32x32x32_16x16_1'), parts: 2, magnitudes: peaks };
-    const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
-    await expect(result).toBeAllclose(expected);
-    tf.dispose([x, filter, dy, reference, result]);
-    backend.disposeData(peaks.dataId);
-  });
+  // Tiles of 32 x 32 divide the pixels and channels of the second shape, where units write to memory themselves.
+  test.each([
+    { kind: 'forward with an epilogue', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: false },
+    { kind: 'forward with a bias', shape: [2, 4, 8, 12], outC: 64, parts: 1, scaled: false },
+    { kind: 'input gradient', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: true },
+    { kind: 'input gradient', shape: [2, 4, 8, 32], outC: 12, parts: 1, scaled: true },
+    { kind: 'filter gradient', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: true },
+  ])(
+    'products on matrix units are those of the cpu backend: $kind, $shape',
+    async ({ kind, shape, outC, parts, scaled }) => {
+      const [n, h, w, inC] = shape as [number, number, number, number];
+      const g = convGeometry(shape, [3, 3, inC, outC], { strides: 1, pad: 'same' });
+      await useBackend('cpu');
+      const x = random(shape, 1) as tf.Tensor4D;
+      const filter = random([3, 3, inC, outC], 2) as tf.Tensor4D;
+      // as small as gradients can be
+      const dy = tf.mul(random([n, h, w, outC], 3), scaled ? 2 ** -30 : 1) as tf.Tensor4D;
+      const bias = random([outC], 4) as tf.Tensor1D;
+      const [gemm, reference]: [Gemm, tf.Tensor] = {
+        'forward with an epilogue': () => [
+          forwardGemm(x, filter, g, { bias, activation: 'relu', residual: dy }),
+          tf.add(tf.relu(tf.add(convolve(x, filter), bias)), dy),
+        ],
+        'forward with a bias': () => [forwardGemm(x, filter, g, { bias }), tf.add(convolve(x, filter), bias)],
+        'input gradient': () => [inputGradientGemm(dy, filter, g), tf.grads(convolve)([x, filter], dy)[0]!],
+        'filter gradient': () => [filterGradientGemm(x, dy, g), tf.grads(convolve)([x, filter], dy)[1]!],
+      }[kind]!() as [Gemm, tf.Tensor];
+      const expected = await reference.data();
+      await useBackend('webgpu', { allowSoftware: true });
+      const peaks = magnitudes(backend, gemm.left.tensor, gemm.right.tensor, 'both');
+      const plan = { tile: tileOf('m32x32x32_16x16_1'), parts, ...(scaled && { magnitudes: peaks }) };
+      const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
+      await expect(result).toBeAllclose(expected);
+      tf.dispose([x, filter, dy, bias, reference, result]);
+      backend.disposeData(peaks.dataId);
+    },
+  );
 });
