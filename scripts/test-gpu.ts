@@ -1,9 +1,10 @@
-// Every tile and both precisions of convolutions and matrix products against the cpu backend, on this machine's GPU:
-// random shapes, results written into memory that held no numbers. `pnpm test:gpu`; exits with 1 where one differs.
+// Every tile and both precisions of convolutions and matrix products, and attention with its gradients, against the cpu
+// backend, on this machine's GPU: random shapes, results written into memory that held no numbers. `pnpm test:gpu`; exits with 1 where one differs.
 // What SwiftShader can run is tested by the suites; matrix units need a GPU.
 import '@tensorflow/tfjs';
 import { parseArgs } from 'node:util';
 import { releaseBackend, useBackend } from '@sd/backend';
+import { scaledDotProductAttention, selfAttention } from '@sd/nn';
 import { registerWebGPUKernels, whyNotMixed } from '@sd/webgpu';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
@@ -156,7 +157,65 @@ for (const [i, each] of cases.entries()) {
   }
   free();
 }
+const attentions = fc.sample(
+  fc.record({
+    n: fc.integer({ min: 1, max: 3 }),
+    heads: fc.integer({ min: 1, max: 4 }),
+    t: fc.integer({ min: 16, max: 300 }),
+    d: fc.constantFrom(16, 20, 30, 32, 64, 96),
+    exponent: fc.constantFrom(0, -30),
+  }),
+  { numRuns: Math.ceil(Number(options.runs) / 4), seed: Number(options.seed) },
+);
+for (const each of attentions) {
+  const { n, heads, t, d, exponent } = each;
+  const [qkv, dy] = [[1, heads * 3 * d, 0] as const, [2, heads * d, exponent] as const].map(([seed, width, power]) =>
+    tf.mul(tf.randomNormal([n, t, width], 0, 1, 'float32', seed), 2 ** power),
+  ) as [tf.Tensor3D, tf.Tensor3D];
+  const attend = (x: tf.Tensor): tf.Tensor => selfAttention(x as tf.Tensor3D, heads);
+  const apart = (x: tf.Tensor): tf.Tensor => {
+    const parts = tf.split(tf.transpose(tf.reshape(x, [n, t, heads, 3, d]), [3, 0, 2, 1, 4]), 3, 0);
+    const [q, k, v] = parts.map((part) => tf.reshape(part, [n, heads, t, d])) as [
+      tf.Tensor4D,
+      tf.Tensor4D,
+      tf.Tensor4D,
+    ];
+    return tf.reshape(tf.transpose(scaledDotProductAttention(q, k, v), [0, 2, 1, 3]), [n, t, heads * d]);
+  };
+  const resultsOf = async (of: typeof attend) => {
+    const tensors = tf.tidy(() => [of(qkv), tf.grad(of)(qkv, dy)]);
+    const values = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+    tf.dispose(tensors);
+    return values.map((value) => value.slice());
+  };
+  await tf.setBackend('cpu');
+  const expected = await resultsOf(attend);
+  await tf.setBackend('webgpu');
+  for (const precision of ['float32', 'mixed'] as const) {
+    if (precision === 'mixed' && reason !== null) continue;
+    await registerWebGPUKernels({ precision });
+    for (const [form, of] of [
+      ['side by side', attend],
+      ['apart', apart],
+    ] as const) {
+      device.pushErrorScope('validation');
+      const actual = await resultsOf(of);
+      const invalid = await device.popErrorScope();
+      for (const [i, name] of ['attention', 'its gradient'].entries()) {
+        const most = difference(actual[i] as Float32Array, expected[i] as Float32Array);
+        const key = `${precision} ${name}`;
+        compared++;
+        worst.set(key, Math.max(worst.get(key) ?? 0, most));
+        if (most <= TOLERANCE[precision] && !invalid) continue;
+        wrong++;
+        console.log(`${key}, ${form}: ${most} on ${JSON.stringify(each)}`, invalid?.message.slice(0, 300) ?? '');
+      }
+    }
+  }
+  await registerWebGPUKernels({ precision: 'float32' });
+  tf.dispose([qkv, dy]);
+}
 for (const [key, apart] of worst) console.log(key.padEnd(24), apart.toExponential(1));
-console.log(`${compared} products, ${wrong} wrong`);
+console.log(`${compared} results, ${wrong} wrong`);
 await releaseBackend();
 process.exit(wrong === 0 ? 0 : 1);
