@@ -20,7 +20,11 @@ import { SETTLE } from './lib/gpu-ceilings';
 import { drain, load, milliseconds } from './lib/gpu-clock';
 
 const { values: options } = parseArgs({
-  options: { write: { type: 'string' }, seconds: { type: 'string', default: '120' } },
+  options: {
+    write: { type: 'string' },
+    seconds: { type: 'string', default: '120' },
+    precision: { type: 'string', default: 'float32,mixed' },
+  },
 });
 const COMPILE_ONLY = 'WEBGPU_ENGINE_COMPILE_ONLY';
 const deadline = performance.now() + 1000 * Number(options.seconds);
@@ -122,7 +126,10 @@ async function fastest(shape: Shape, kind: Tile['kind']): Promise<Measured[]> {
   return best.sort((p, q) => p.ms - q.ms);
 }
 
-const kinds = whyNotMixed(backend.device) === null ? (['float32', 'mixed'] as const) : (['float32'] as const);
+const asked = options.precision.split(',');
+const kinds = (['float32', 'mixed'] as const).filter(
+  (kind) => asked.includes(kind) && (kind === 'float32' || whyNotMixed(backend.device) === null),
+);
 const rows: string[] = [];
 const totals = new Map<string, number>();
 // Large ones first: where the time runs out, the small ones keep what is there.

@@ -146,8 +146,18 @@ export function mixedShader(
         : ''
     }`;
   const fetch = `${a.fetch} ${b.fetch}`;
-  const loop =
-    stages === 1
+  const loop = tile.ahead
+    ? `${fetch}
+      for (var step = 0; step < uniforms.steps; step = step + 1) {
+        ${store('0')}
+        workgroupBarrier();
+        k0 = k0 + ${bk};
+        // Nothing is read beyond the last step.
+        if (step + 1 < uniforms.steps) { ${fetch} }
+        ${compute('0')}
+        workgroupBarrier();
+      }`
+    : stages === 1
       ? `for (var step = 0; step < uniforms.steps; step = step + 1) {
           ${fetch}
           workgroupBarrier();

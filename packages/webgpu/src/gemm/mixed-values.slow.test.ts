@@ -58,7 +58,11 @@ describeBackends(['webgpu'], () => {
       const expected = await reference.data();
       await useBackend('webgpu', { allowSoftware: true });
       const peaks = magnitudes(backend, gemm.left.tensor, gemm.right.tensor, 'both');
-      const plan = { tile: tileOf('m32x32x32_16x16_1'), parts, ...(scaled && { magnitudes: peaks }) };
+      const plan = {
+        tile: tileOf(parts === 1 ? 'm32x32x32_16x16_1' : 'm64x32x32_32x16_1a'),
+        parts,
+        ...(scaled && { magnitudes: peaks }),
+      };
       const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
       await expect(result).toBeAllclose(expected);
       tf.dispose([x, filter, dy, bias, reference, result]);

@@ -22,6 +22,8 @@ export type MixedTile = {
   readonly sm: number;
   readonly sn: number;
   readonly stages: 1 | 2;
+  /** With one stage: whether the next values are fetched into registers before a tile is multiplied. */
+  readonly ahead: boolean;
 };
 
 export type Tile = Float32Tile | MixedTile;
@@ -38,7 +40,7 @@ export const threadsOf = (tile: Tile) =>
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
     ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
-    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}`;
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}`;
 
 /** Half floats between the rows of a mixed tile, so that rows start in different banks of memory. */
 export const ROW_PAD = 8;

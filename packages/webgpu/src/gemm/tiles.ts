@@ -11,7 +11,8 @@ const mixed = (
   [bm, bn, bk]: readonly [number, number, number],
   [sm, sn]: readonly [number, number],
   stages: 1 | 2,
-): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages });
+  order?: 'ahead',
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead' });
 
 /** What the tuning command tries. */
 export const TILES: readonly Tile[] = [
@@ -40,6 +41,16 @@ export const TILES: readonly Tile[] = [
   mixed([64, 64, 32], [32, 32], 2),
   mixed([64, 32, 32], [32, 16], 1),
   mixed([32, 32, 32], [16, 16], 1),
+  mixed([128, 128, 32], [64, 64], 1, 'ahead'),
+  mixed([128, 128, 32], [64, 32], 1, 'ahead'),
+  mixed([256, 128, 32], [64, 64], 1, 'ahead'),
+  mixed([128, 64, 32], [64, 32], 1, 'ahead'),
+  mixed([128, 64, 32], [32, 32], 1, 'ahead'),
+  mixed([256, 64, 32], [64, 64], 1, 'ahead'),
+  mixed([128, 64, 64], [64, 32], 1, 'ahead'),
+  mixed([64, 64, 64], [32, 32], 1, 'ahead'),
+  mixed([64, 64, 32], [32, 32], 1, 'ahead'),
+  mixed([64, 32, 32], [32, 16], 1, 'ahead'),
 ];
 
 const byKey = new Map(TILES.map((tile) => [tileKey(tile), tile]));
