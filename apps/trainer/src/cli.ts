@@ -221,6 +221,11 @@ program
   .option('--data <folder>', 'table5: photographs in place of generated images')
   .option('--first-stage <path>', 'of the photographs: the folder of TAEF2, or at full the checkpoint of VQ-f4')
   .option('--steps <n>', "table5: steps of a student, in place of the scale's", positiveInteger)
+  .option(
+    '--examples <n>',
+    "table5: noisy examples of a seed, for which the teacher's outputs are kept",
+    positiveInteger,
+  )
   .option('--estimate', "say what the paper's scale costs on this device, by a measured step, and do nothing else")
   .option('--seed <n>', 'seed of everything random', seed, 0)
   .addOption(backendOption())

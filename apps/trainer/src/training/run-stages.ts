@@ -121,6 +121,53 @@ export function firstStageWeights({ config, folder }: Pick<StageContext, 'config
 /** Trains one of the project's models on latents, with a teacher where its configuration asks for one. */
 export async function runModel(context: StageContext, name: string, latents: Latents): Promise<TrainLoopResult> {
   const { config, folder } = context;
+  const { diffusion } = config;
+  const { model, denoiser, scheduler, texts, teaching, task, key, close } = await openTraining(context, name, latents);
+  const { unet } = denoiser;
+  const stage = folder.stage(name);
+  let autoencoder: AnyFirstStage | undefined;
+  try {
+    // what texts are to be drawn is not known here
+    if (model.sampleEvery !== undefined && denoiser.kind !== 'text') autoencoder = await openFirstStage(context);
+    const { trainTimesteps } = diffusion;
+    const { steps, guidance } = config.sampling;
+    const { seed } = config;
+    const snapshot =
+      autoencoder &&
+      modelSnapshots({ denoiser, scheduler, trainTimesteps, autoencoder, latents, steps, guidance, seed });
+    if (model.distillation?.cache?.fill === 'before') await keepOutputs(context, task, teaching?.outputs);
+    const result = await trainLoop(task, { ...context, training: model, folder: stage, key, snapshot });
+    context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
+    const metadata: DiffusionMetadata = {
+      unet: unet.config,
+      ...modelCondition(denoiser, latents, texts),
+      scheduler: schedulerConfig(diffusion),
+      scaleFactor: latents.scaleFactor,
+    };
+    if (!result.interrupted) await saveDiffusionModel(stage.weights, denoiser, metadata, context.precision);
+    return result;
+  } finally {
+    autoencoder?.dispose();
+    await close();
+  }
+}
+
+/**
+ * Asks the teacher of a model for all its outputs that the configuration wants kept, and trains nothing.
+ * @throws the signal's reason; what is whole by then stays.
+ */
+export async function keepTeacherOutputs(context: StageContext, name: string, latents: Latents): Promise<void> {
+  const { task, teaching, close } = await openTraining(context, name, latents);
+  try {
+    await keepOutputs(context, task, teaching?.outputs);
+  } finally {
+    await close();
+  }
+}
+
+/** A model and what it is trained with; `close` disposes all of it. */
+async function openTraining(context: StageContext, name: string, latents: Latents) {
+  const { config } = context;
   const model = modelConfig(config, name);
   const { diffusion } = config;
   const denoiser = buildDenoiser(config, name);
@@ -146,36 +193,14 @@ export async function runModel(context: StageContext, name: string, latents: Lat
     key,
     ...(teaching ? { teaching } : {}),
   });
-  const stage = folder.stage(name);
-  let autoencoder: AnyFirstStage | undefined;
-  try {
-    // what texts are to be drawn is not known here
-    if (model.sampleEvery !== undefined && denoiser.kind !== 'text') autoencoder = await openFirstStage(context);
-    const { trainTimesteps } = diffusion;
-    const { steps, guidance } = config.sampling;
-    const { seed } = config;
-    const snapshot =
-      autoencoder &&
-      modelSnapshots({ denoiser, scheduler, trainTimesteps, autoencoder, latents, steps, guidance, seed });
-    if (model.distillation?.cache?.fill === 'before') await keepOutputs(context, task, teaching?.outputs);
-    const result = await trainLoop(task, { ...context, training: model, folder: stage, key, snapshot });
-    context.report?.(`${(100 * task.clock.share).toFixed(1)} % of the time was spent waiting for latents`);
-    const metadata: DiffusionMetadata = {
-      unet: unet.config,
-      ...modelCondition(denoiser, latents, texts),
-      scheduler: schedulerConfig(diffusion),
-      scaleFactor: latents.scaleFactor,
-    };
-    if (!result.interrupted) await saveDiffusionModel(stage.weights, denoiser, metadata, context.precision);
-    return result;
-  } finally {
-    autoencoder?.dispose();
+  const close = async () => {
     task.dispose();
     teaching?.dispose();
     await texts?.close();
     await teaching?.texts?.close();
     await teaching?.outputs?.close();
-  }
+  };
+  return { model, denoiser, scheduler, texts, teaching, task, key, close };
 }
 
 /** Asks the teacher for all that is to be kept before the first step. @throws the signal's reason; what is whole by then stays. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AutoencoderTiny, tinyPresets } from '@sd/autoencoder';
@@ -33,11 +33,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function run(choice: PieceChoice, given?: ReproductionContext['photographs']) {
+function run(choice: PieceChoice, given?: ReproductionContext['photographs'], examples?: number) {
   const own = join(folder, 'out');
   const { signal } = new AbortController();
   const pieces = new Pieces(join(own, 'pieces'), signal, choice);
-  const context = { scale: 'smoke', seed: 0, folder: own, models: '', pieces, signal, photographs: given } as const;
+  const context = {
+    scale: 'smoke',
+    seed: 0,
+    folder: own,
+    models: '',
+    pieces,
+    signal,
+    photographs: given,
+    examples,
+  } as const;
   return table5.run({ ...context, openProgress: silentProgress, report: () => {} });
 }
 
@@ -65,4 +74,21 @@ test('photographs are prepared once; then a teacher and students of them are tra
   expect(values.teacher).toMatchObject({ frechet: expect.any(Number), high: expect.any(Number) });
   const other = { ...photographs, folder: join(folder, 'other') };
   await expect(run('none', other)).rejects.toThrow(`is of ${photographs.folder}, not of ${other.folder}`);
+});
+
+test('students of a finite set of examples read what the teacher said once, whatever they compare', async () => {
+  const outputs = join(folder, 'out/photographs/outputs/examples-4-seed-0');
+  await expect(run({ only: ['output-only'] }, undefined, 4)).rejects.toThrow('1 of 14 pieces');
+  const written = await stat(join(outputs, '00000.safetensors'));
+  await expect(run({ only: ['no-freq'] }, undefined, 4)).rejects.toThrow('1 of 14 pieces');
+  expect((await stat(join(outputs, '00000.safetensors'))).mtimeMs).toBe(written.mtimeMs);
+  const { settings, tables } = await run('none', undefined, 4);
+  expect(settings).toMatchObject({ examples: 4 });
+  const measured = tables[0].rows.filter(([, , frechet]) => frechet !== null).map(([student]) => student);
+  expect(measured).toEqual(['the teacher', 'SD without L_freq', 'SD, output alone']);
+  // those that drew new examples at every step are other students
+  expect(await readdir(join(folder, 'out/photographs/models'))).toEqual([
+    'steps-2-examples-4-seed-0',
+    'steps-2-seed-0',
+  ]);
 });

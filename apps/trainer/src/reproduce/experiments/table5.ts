@@ -82,7 +82,7 @@ function written(interval: Interval | undefined, digits: number): string | null 
 }
 
 function outcome(
-  { milestones, size, source, project }: AblationSetting,
+  { milestones, size, source, project, examples }: AblationSetting,
   data: string,
   teacher: Measured | undefined,
   students: readonly Student[],
@@ -96,7 +96,14 @@ function outcome(
   }));
   const teacherUnet = project.models.teacher.unet as unknown as UNetConfig;
   return {
-    settings: { ...size, milestones, source, data, teacherParameters: countParameters(teacherUnet) },
+    settings: {
+      ...size,
+      ...(examples === undefined ? {} : { examples }),
+      milestones,
+      source,
+      data,
+      teacherParameters: countParameters(teacherUnet),
+    },
     values: {
       teacher,
       students: students.map(({ variant: { name, label }, parameters, runs }) => ({

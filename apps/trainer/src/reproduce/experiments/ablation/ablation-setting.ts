@@ -93,15 +93,17 @@ export type AblationSetting = {
   readonly trainsTeacher: boolean;
   /** Steps after which the students are measured. */
   readonly milestones: readonly number[];
+  /** Noisy examples of a seed, whose teacher's outputs are kept; without them every step has new ones. */
+  readonly examples: number | undefined;
 };
 
-type Context = Pick<ReproductionContext, 'scale' | 'seed' | 'folder' | 'photographs' | 'steps'>;
+type Context = Pick<ReproductionContext, 'scale' | 'seed' | 'folder' | 'photographs' | 'steps' | 'examples'>;
 
 /**
  * Generated images with the demo's first stage and teacher; or photographs, where they are given or were once, with the
  * first stage that is given and a teacher that is trained on them. @throws {UserError}
  */
-export function ablationSetting({ scale, seed, folder, photographs, steps }: Context): AblationSetting {
+export function ablationSetting({ scale, seed, folder, photographs, steps, examples }: Context): AblationSetting {
   const size = { ...SIZES[scale], ...(steps === undefined ? {} : { steps }) };
   const milestones = size.measuredAt.map((part) => Math.max(1, Math.round(part * size.steps)));
   const source = photographs || existsSync(join(folder, 'photographs')) ? 'photographs' : 'dead-leaves';
@@ -120,6 +122,7 @@ export function ablationSetting({ scale, seed, folder, photographs, steps }: Con
     name,
     {
       ...training,
+      ...(examples === undefined ? {} : { examples }),
       ...(microBatchSize === undefined ? {} : { microBatchSize }),
       checkpointEvery,
       unet: { ...student.unet, ...(wavelet ? { resample: 'wavelet', wavelet } : {}) },
@@ -132,6 +135,7 @@ export function ablationSetting({ scale, seed, folder, photographs, steps }: Con
     size,
     folder: own,
     milestones: [...new Set(milestones)],
+    examples,
     trainsTeacher: source === 'photographs',
     project: parseConfig(project, 'the ablation'),
   };

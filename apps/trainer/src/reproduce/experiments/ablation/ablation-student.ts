@@ -14,7 +14,7 @@ import { gatherStatistics } from '../../../evaluation/set-statistics';
 import { writeAtomically } from '../../../files/atomic-file';
 import { withSafetensors } from '../../../files/tensor-file';
 import { loadDiffusionModel } from '../../../files/weights-file';
-import { modelWeights, openFirstStage, runModel } from '../../../training/run-stages';
+import { keepTeacherOutputs, modelWeights, openFirstStage, runModel } from '../../../training/run-stages';
 import { type Piece, Pieces } from '../../pieces';
 import type { ReproductionContext } from '../../reproduction';
 import type { AblationData } from './ablation-data';
@@ -33,11 +33,18 @@ export type Measured = z.infer<typeof measured>;
 /** A training that is finished. */
 export const trained = z.object({ steps: z.number() });
 
+/** A teacher's outputs, kept. */
+const kept = z.object({ examples: z.number() });
+
+/** Of those that learn from the teacher, the one that is compared with it in all places. */
+const MOST_FEATURES = 'full';
+
 /** Models of a seed, all of which see the same examples, times and noise. */
 export class AblationSeed {
   readonly #config: ProjectConfig;
   readonly #folder: RunFolder;
   readonly #measurements: Pieces;
+  readonly #outputs: Pieces;
   readonly #finished: Pieces;
 
   constructor(
@@ -46,17 +53,15 @@ export class AblationSeed {
     private readonly data: AblationData,
     readonly seed: number,
   ) {
-    const { folder, project, milestones } = setting;
+    const { folder, project, milestones, examples } = setting;
     const steps = milestones[milestones.length - 1];
-    this.#folder = new RunFolder(join(folder, 'models', `steps-${steps}-seed-${seed}`));
-    this.#config = {
-      ...project,
-      out: this.#folder.root,
-      seed,
-      models: { ...project.models, teacher: this.#teacher() },
-    };
+    const drawn = examples === undefined ? '' : `-examples-${examples}`;
+    this.#folder = new RunFolder(join(folder, 'models', `steps-${steps}${drawn}-seed-${seed}`));
+    const models = examples === undefined ? project.models : this.#keepingOutputs(examples);
+    this.#config = { ...project, out: this.#folder.root, seed, models: { ...models, teacher: this.#teacher() } };
     const measurements = join(context.folder, 'pieces', 'measured');
     this.#measurements = new Pieces(measurements, context.signal);
+    this.#outputs = new Pieces(join(context.folder, 'pieces', 'outputs'), context.signal);
     this.#finished = new Pieces(measurements, context.signal, 'none');
   }
 
@@ -65,6 +70,35 @@ export class AblationSeed {
     const { folder, project, trainsTeacher } = this.setting;
     const { teacher } = project.models;
     return trainsTeacher ? { ...teacher, weights: new RunFolder(folder).stage('teacher').weights } : teacher;
+  }
+
+  /** Students of every number of steps share what the teacher says of a seed's examples. */
+  #keepingOutputs(examples: number): ProjectConfig['models'] {
+    const { folder, project } = this.setting;
+    const cache = {
+      folder: join(folder, 'outputs', `examples-${examples}-seed-${this.seed}`),
+      fill: 'before',
+    } as const;
+    return Object.fromEntries(
+      Object.entries(project.models).map(([name, { distillation, ...model }]) => [
+        name,
+        { ...model, ...(distillation ? { distillation: { ...distillation, cache } } : {}) },
+      ]),
+    );
+  }
+
+  /** Asks the teacher, by the student that wants most of it. */
+  #keptOutputs(examples: number): Piece<z.infer<typeof kept>> {
+    const { openProgress, signal, report } = this.context;
+    const run = { config: this.#config, folder: this.#folder, resume: false, precision: 'float16' } as const;
+    return {
+      name: `outputs-seed${this.seed}`,
+      settings: { examples, seed: this.seed, ...this.#taughtBy() },
+      compute: async () => {
+        await keepTeacherOutputs({ ...run, openProgress, signal, report }, MOST_FEATURES, this.data.values);
+        return { examples };
+      },
+    };
   }
 
   /** Training and measuring a student. */
@@ -78,6 +112,9 @@ export class AblationSeed {
       ready: () => distillation === undefined || existsSync(teacher),
       compute: async () => {
         await this.#writeProject();
+        const { examples } = this.setting;
+        // by one process, while the others wait
+        if (distillation && examples !== undefined) await this.#outputs.all(kept, [this.#keptOutputs(examples)]);
         for (const at of milestones) await this.#measurements.all(measured, [this.#measurement(name, at)]);
         return { steps: milestones[milestones.length - 1] };
       },
@@ -130,30 +167,37 @@ export class AblationSeed {
 
   /** Paths and how often a checkpoint is written are not among what a result depends on. */
   #settings(name: string, at: number) {
-    const { size, trainsTeacher, project } = this.setting;
-    const { checkpointEvery: _, ...model } = this.#config.models[name];
-    const { weights: __, checkpointEvery: ___, ...teacher } = project.models.teacher;
+    const { size, project } = this.setting;
+    const { checkpointEvery: _, ...model } = project.models[name];
     const { samples, samplingSteps, references } = size;
-    const { latents, firstStage } = this.data;
+    const { data, teacher } = this.#taughtBy();
     return {
       model,
       at,
       seed: this.seed,
-      ...(model.distillation ? { teacher: trainsTeacher ? teacher : 'shipped' } : {}),
-      data: { latents, firstStage },
+      ...(model.distillation ? { teacher } : {}),
+      data,
       samples,
       samplingSteps,
       references,
     };
   }
 
+  #taughtBy() {
+    const { trainsTeacher, project } = this.setting;
+    const { weights: _, checkpointEvery: __, ...teacher } = project.models.teacher;
+    const { latents, firstStage } = this.data;
+    return { teacher: trainsTeacher ? teacher : 'shipped', data: { latents, firstStage } };
+  }
+
   /** For figures of these models: `--models` names the folder. */
   async #writeProject(): Promise<void> {
     const { root, latents } = this.#folder;
     const own = (path: string) => relative(root, path);
-    const { firstStage, models } = this.#config;
+    const { firstStage } = this.#config;
+    const { models } = this.setting.project; // where outputs are kept is of this machine
     const { weights } = firstStage;
-    const { teacher } = models;
+    const { teacher } = this.#config.models;
     await mkdir(root, { recursive: true });
     const project = {
       ...this.#config,
