@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -32,4 +32,5 @@ const results = (await resultsIn(kept)).map(({ result }) => ({
   result,
   pictures: `reproduction/${result.scale}/${result.name}`,
 }));
-await writeAtomically(join(docs, 'reproduction.md'), reproductionDocs(results, await readEstimate(kept)));
+const summary = await readFile(join(kept, 'summary.md'), 'utf8');
+await writeAtomically(join(docs, 'reproduction.md'), reproductionDocs(results, await readEstimate(kept), summary));

@@ -80,12 +80,15 @@ test('students of a finite set of examples read what the teacher said once, what
   const outputs = join(folder, 'out/photographs/outputs/examples-4-seed-0');
   await expect(run({ only: ['output-only'] }, undefined, 4)).rejects.toThrow('1 of 14 pieces');
   const written = await stat(join(outputs, '00000.safetensors'));
-  await expect(run({ only: ['no-freq'] }, undefined, 4)).rejects.toThrow('1 of 14 pieces');
+  await expect(run({ only: ['no-freq', 'full'] }, undefined, 4)).rejects.toThrow('2 of 14 pieces');
   expect((await stat(join(outputs, '00000.safetensors'))).mtimeMs).toBe(written.mtimeMs);
-  const { settings, tables } = await run('none', undefined, 4);
+  const { settings, tables, findings } = await run('none', undefined, 4);
   expect(settings).toMatchObject({ examples: 4 });
   const measured = tables[0].rows.filter(([, , frechet]) => frechet !== null).map(([student]) => student);
-  expect(measured).toEqual(['the teacher', 'SD without L_freq', 'SD, output alone']);
+  expect(measured).toEqual(['the teacher', 'SD without L_freq', 'SD', 'SD, output alone']);
+  expect(findings.at(-1)).toMatch(
+    /^What the paper leaves open, .* of seed 0 alone: SD, output alone: [+−]\d+\.\d\d\. SD itself/,
+  );
   // those that drew new examples at every step are other students
   expect(await readdir(join(folder, 'out/photographs/models'))).toEqual([
     'steps-2-examples-4-seed-0',

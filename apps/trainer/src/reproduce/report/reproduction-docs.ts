@@ -7,19 +7,21 @@ import { seriousness, timeSpent } from './words';
 /**
  * docs/reproduction.md, from the results beside it.
  * @param pictures where the page finds the figures of a result: a folder, relative to the page.
+ * @param summary what all of it says together, in Markdown, written by hand.
  */
 export function reproductionDocs(
   results: readonly { readonly result: ReproductionResult; readonly pictures: string }[],
   estimate?: Estimate,
+  summary?: string,
 ): string {
   const contents = results.map(({ result: { title, scale } }) => `- ${title} (${scale})`);
   return `# The paper, reproduced
 
-Made by \`npx pnpm@10 reproduction-docs\` from the JSON files in docs/reproduction; do not edit.
+Made by \`npx pnpm@10 reproduction-docs\` from docs/reproduction: its JSON files and summary.md; do not edit.
 
 Figures and tables of Yang et al., "Diffusion Probabilistic Model Made Slim" (CVPR 2023), made by \`sd reproduce NAME --scale
 SCALE\`. What is not in this list has not been run.
-
+${summary === undefined ? '' : `\n${summary.trim()}\n`}
 ${contents.join('\n')}
 
 ${[...results.map(({ result, pictures }) => section(result, pictures)), ...(estimate ? [costSection(estimate)] : [])].join('\n\n')}

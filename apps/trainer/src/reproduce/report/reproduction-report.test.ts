@@ -123,6 +123,10 @@ test('docs/reproduction.md is what its JSON files make', async () => {
   }));
   expect(kept.length).toBeGreaterThan(0);
   expect(await readFile(join(docs, 'reproduction.md'), 'utf8')).toBe(
-    reproductionDocs(kept, await readEstimate(join(docs, 'reproduction'))),
+    reproductionDocs(
+      kept,
+      await readEstimate(join(docs, 'reproduction')),
+      await readFile(join(docs, 'reproduction/summary.md'), 'utf8'),
+    ),
   );
 });
