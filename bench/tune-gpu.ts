@@ -14,7 +14,7 @@ import type { Gemm } from '../packages/webgpu/src/gemm/gemm';
 import { suits, workgroupsOf } from '../packages/webgpu/src/gemm/plan';
 import { observer } from '../packages/webgpu/src/gemm/product';
 import { type Plan, runGemm } from '../packages/webgpu/src/gemm/run-gemm';
-import { type Tile, tileKey } from '../packages/webgpu/src/gemm/tile';
+import { depthOf, type Tile, tileKey } from '../packages/webgpu/src/gemm/tile';
 import { TILES } from '../packages/webgpu/src/gemm/tiles';
 import { SETTLE } from './lib/gpu-ceilings';
 import { drain, load, milliseconds } from './lib/gpu-clock';
@@ -92,7 +92,7 @@ console.log(`${shapes.size} shapes`);
 /** Parts of the sum worth a try: from one workgroup for each of a GPU's some hundred units to several. */
 function partsFor(shape: Shape, tile: Tile): number[] {
   const one = workgroupsOf(tile, shape);
-  const most = Math.max(1, Math.floor(shape.k / (4 * tile.bk)));
+  const most = Math.max(1, Math.floor(shape.k / (4 * depthOf(tile))));
   const wanted = [132, 264, 528, 1056].map((groups) => Math.min(most, Math.max(1, Math.round(groups / one))));
   return [...new Set([1, ...wanted])].filter((parts) => parts === 1 || one * parts <= 1500);
 }

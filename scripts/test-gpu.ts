@@ -48,6 +48,18 @@ const convolutions = fc.record({
   stride: fc.constantFrom(1, 2),
   exponent: fc.constantFrom(0, -24),
 });
+/** Those that tiles of rows of images are for. */
+const rowsOfImages = fc.record({
+  kind: fc.constantFrom('forward', 'input'),
+  n: fc.integer({ min: 1, max: 3 }),
+  h: fc.constantFrom(8, 16),
+  w: fc.constantFrom(16, 32, 64),
+  inC: fc.constantFrom(32, 64, 96, 128),
+  outC: fc.constantFrom(32, 64, 96, 128),
+  filter: fc.constant(3),
+  stride: fc.constant(1),
+  exponent: fc.constantFrom(0, -24),
+});
 const products = fc.record({
   kind: fc.constant('product'),
   m: size,
@@ -130,7 +142,7 @@ function difference(actual: Float32Array, expected: Float32Array): number {
 const worst = new Map<string, number>();
 let wrong = 0;
 let compared = 0;
-const cases = fc.sample(fc.oneof(convolutions, products), {
+const cases = fc.sample(fc.oneof(convolutions, rowsOfImages, products), {
   numRuns: Number(options.runs),
   seed: Number(options.seed),
 });

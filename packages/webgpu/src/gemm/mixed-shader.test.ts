@@ -2,17 +2,21 @@ import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
-import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
 import { matrixAttention, matrixAttentionGradients } from '../attention/matrix-attention';
 import { packed, type Rows, separate } from '../attention/rows';
 import { setPrecision } from '../precision';
+import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
 import { PARTS } from './magnitudes';
 import { suits } from './plan';
 import { runGemm } from './run-gemm';
-import { tileKey } from './tile';
-import { TILES } from './tiles';
+import { type MixedTile, type Tile, tileKey } from './tile';
+import { TILES, tileOf } from './tiles';
 
 // Dawn's null device runs nothing, but it has f16 and matrix units, and checks shaders as every other does.
+// It has WebGPU's least limits, so that the larger tiles are not among those that suit it.
+const SMALL_HALOS = ([1, 3] as const).flatMap((taps) =>
+  [true, false].map((ahead): Tile => ({ ...(tileOf('m32x32x16_16x16_1h3') as MixedTile), taps, ahead })),
+);
 let backend: WebGPUBackend;
 let gpu: GPU | null = null;
 const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
@@ -42,11 +46,12 @@ const tensor = (shape: number[]): TensorInfo => ({
 });
 
 test.each([
-  { name: 'channels in fours', inC: 64, outC: 64, strides: 1 },
-  { name: 'few channels, strides', inC: 4, outC: 12, strides: 2 },
-])('the shaders for matrix units are valid: $name', async ({ inC, outC, strides }) => {
-  const g = convGeometry([2, 8, 8, inC], [3, 3, inC, outC], { strides, pad: 'same' });
-  const [x, filter] = [tensor([2, 8, 8, inC]), tensor([3, 3, inC, outC])];
+  { name: 'channels in fours', size: 8, inC: 64, outC: 64, strides: 1 },
+  { name: 'few channels, strides', size: 8, inC: 4, outC: 12, strides: 2 },
+  { name: 'rows of images', size: 16, inC: 64, outC: 64, strides: 1 },
+])('the shaders for matrix units are valid: $name', async ({ size, inC, outC, strides }) => {
+  const g = convGeometry([2, size, size, inC], [3, 3, inC, outC], { strides, pad: 'same' });
+  const [x, filter] = [tensor([2, size, size, inC]), tensor([3, 3, inC, outC])];
   const [dy, bias] = [tensor([2, g.outHeight, g.outWidth, outC]), tensor([outC])];
   const gemms = [
     forwardGemm(x, filter, g),
@@ -56,7 +61,7 @@ test.each([
   ];
   let shaders = 0;
   for (const gemm of gemms) {
-    for (const tile of TILES.filter((each) => suits(each, 'mixed', gemm, backend.device))) {
+    for (const tile of [...TILES, ...SMALL_HALOS].filter((each) => suits(each, 'mixed', gemm, backend.device))) {
       for (const magnitudes of [undefined, tensor([PARTS, 2])]) {
         backend.device.pushErrorScope('validation');
         runGemm(backend, gemm, { tile, parts: 2, ...(magnitudes && { magnitudes }) });

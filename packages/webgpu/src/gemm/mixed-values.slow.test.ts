@@ -8,9 +8,11 @@ import { random } from '../same-as-cpu';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
 import { emulatedMatrixUnits } from './emulated-matrix-units';
 import type { Gemm } from './gemm';
+import { suitsHalo } from './halo';
 import { magnitudes } from './magnitudes';
 import { dawnMatrixUnits, matrixUnits } from './matrix-units';
 import { runGemm } from './run-gemm';
+import type { MixedTile } from './tile';
 import { tileOf } from './tiles';
 
 // On a GPU: `pnpm test:gpu`. Here the units are emulated in float32, so that everything but the rounding to halves is compared.
@@ -28,6 +30,8 @@ describeBackends(['webgpu'], () => {
 
   const convolve = (x: tf.Tensor, filter: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same');
 
+  const halo = (changes: Partial<MixedTile>) => ({ ...(tileOf('m32x32x16_16x16_1h3') as MixedTile), ...changes });
+
   // Tiles of 32 x 32 divide the pixels and channels of the second shape, where units write to memory themselves.
   test.each([
     { kind: 'forward with an epilogue', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: false },
@@ -35,9 +39,38 @@ describeBackends(['webgpu'], () => {
     { kind: 'input gradient', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: true },
     { kind: 'input gradient', shape: [2, 4, 8, 32], outC: 12, parts: 1, scaled: true },
     { kind: 'filter gradient', shape: [2, 7, 9, 20], outC: 36, parts: 2, scaled: true },
+    // Rows of images with the pixels around them. Two parts of three steps: one step is beyond the end.
+    { kind: 'forward', shape: [2, 4, 16, 48], outC: 32, parts: 2, scaled: false, tile: halo({}) },
+    { kind: 'forward with an epilogue', shape: [2, 4, 16, 32], outC: 64, parts: 1, scaled: false, tile: halo({}) },
+    { kind: 'forward with a bias', shape: [1, 3, 32, 32], outC: 32, parts: 1, scaled: false, tile: halo({ taps: 1 }) },
+    {
+      kind: 'forward',
+      shape: [1, 4, 16, 32],
+      outC: 16,
+      parts: 1,
+      scaled: true,
+      tile: halo({ bn: 16, sm: 32, taps: 9, ahead: true }),
+    },
+    { kind: 'input gradient', shape: [2, 4, 16, 32], outC: 48, parts: 1, scaled: true, tile: halo({ ahead: true }) },
+    {
+      kind: 'input gradient',
+      shape: [1, 4, 16, 32],
+      outC: 48,
+      parts: 2,
+      scaled: true,
+      tile: halo({ taps: 1, ahead: true }),
+    },
+    {
+      kind: 'input gradient',
+      shape: [2, 2, 16, 32],
+      outC: 32,
+      parts: 1,
+      scaled: false,
+      tile: halo({ bk: 32, bn: 16, sm: 32, taps: 1 }),
+    },
   ])(
     'products on matrix units are those of the cpu backend: $kind, $shape',
-    async ({ kind, shape, outC, parts, scaled }) => {
+    async ({ kind, shape, outC, parts, scaled, tile }) => {
       const [n, h, w, inC] = shape as [number, number, number, number];
       const g = convGeometry(shape, [3, 3, inC, outC], { strides: 1, pad: 'same' });
       await useBackend('cpu');
@@ -51,6 +84,7 @@ describeBackends(['webgpu'], () => {
           forwardGemm(x, filter, g, { bias, activation: 'relu', residual: dy }),
           tf.add(tf.relu(tf.add(convolve(x, filter), bias)), dy),
         ],
+        forward: () => [forwardGemm(x, filter, g), convolve(x, filter)],
         'forward with a bias': () => [forwardGemm(x, filter, g, { bias }), tf.add(convolve(x, filter), bias)],
         'input gradient': () => [inputGradientGemm(dy, filter, g), tf.grads(convolve)([x, filter], dy)[0]!],
         'filter gradient': () => [filterGradientGemm(x, dy, g), tf.grads(convolve)([x, filter], dy)[1]!],
@@ -59,10 +93,11 @@ describeBackends(['webgpu'], () => {
       await useBackend('webgpu', { allowSoftware: true });
       const peaks = magnitudes(backend, gemm.left.tensor, gemm.right.tensor, 'both');
       const plan = {
-        tile: tileOf(parts === 1 ? 'm32x32x32_16x16_1' : 'm64x32x32_32x16_1a'),
+        tile: tile ?? tileOf(parts === 1 ? 'm32x32x32_16x16_1' : 'm64x32x32_32x16_1a'),
         parts,
         ...(scaled && { magnitudes: peaks }),
       };
+      if (tile) expect(suitsHalo(tile, gemm)).toBe(true);
       const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
       await expect(result).toBeAllclose(expected);
       tf.dispose([x, filter, dy, bias, reference, result]);

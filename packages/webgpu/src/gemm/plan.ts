@@ -1,8 +1,9 @@
 import type { Precision } from '../precision';
 import type { Gemm, Left } from './gemm';
+import { suitsHalo } from './halo';
 import { fits } from './operands';
 import type { Plan } from './run-gemm';
-import { SMALLEST, storageOf, type Tile, threadsOf } from './tile';
+import { depthOf, SMALLEST, storageOf, type Tile, threadsOf } from './tile';
 import { tileOf } from './tiles';
 import { TUNED, type Tuned } from './tuning-table';
 
@@ -15,13 +16,17 @@ const isLeftAlongK = ({ layout }: Left) => layout === 'rows' || layout === 'gath
 export function suits(
   tile: Tile,
   precision: Precision,
-  { left, right }: Pick<Gemm, 'left' | 'right'>,
+  gemm: Pick<Gemm, 'left' | 'right' | 'n' | 'k'>,
   { limits }: Pick<GPUDevice, 'limits'>,
 ): boolean {
   if (tile.kind !== precision) return false;
+  const { left, right } = gemm;
+  const isHalo = tile.kind === 'mixed' && tile.taps > 0;
+  if (isHalo && !suitsHalo(tile, gemm)) return false;
   const threads = threadsOf(tile);
   if (threads > Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX)) return false;
-  if (storageOf(tile) > limits.maxComputeWorkgroupStorageSize) return false;
+  if (storageOf(tile, isHalo ? left.gather?.width : undefined) > limits.maxComputeWorkgroupStorageSize) return false;
+  if (isHalo) return true;
   return (
     fits(tile.bm, tile.bk, threads, isLeftAlongK(left)) && fits(tile.bn, tile.bk, threads, right.layout === 'columns')
   );
@@ -50,6 +55,6 @@ export function planFor(gemm: Gemm, precision: Precision, device: Pick<GPUDevice
   }
   if (best === null) return { tile: SMALLEST, parts: 1 };
   const tile = tileOf(best.tile);
-  const most = Math.max(1, Math.floor(gemm.k / (MIN_STEPS * tile.bk)));
+  const most = Math.max(1, Math.floor(gemm.k / (MIN_STEPS * depthOf(tile))));
   return { tile, parts: Math.min(most, Math.max(1, Math.round(best.workgroups / workgroupsOf(tile, gemm)))) };
 }

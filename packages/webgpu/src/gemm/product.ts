@@ -16,7 +16,8 @@ function knownPlan(gemm: Gemm, precision: Precision, device: GPUDevice): Plan {
   const known = plans.get(device) ?? new Map<string, Plan>();
   plans.set(device, known);
   const { left, right, m, n, k, batches } = gemm;
-  const key = `${precision} ${left.layout} ${right.layout} ${m} ${n} ${k} ${batches}`;
+  const image = left.gather && Object.values(left.gather).join(' ');
+  const key = `${precision} ${left.layout} ${right.layout} ${m} ${n} ${k} ${batches} ${image}`;
   const plan = known.get(key) ?? planFor(gemm, precision, device);
   known.set(key, plan);
   return plan;

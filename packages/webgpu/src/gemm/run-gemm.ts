@@ -10,7 +10,7 @@ import { isVector, operandKey } from './operands';
 import { packUniforms } from './pack-uniforms';
 import type { ShaderText } from './shader-text';
 import { sumParts } from './sum-parts';
-import { type Tile, threadsOf, tileKey } from './tile';
+import { depthOf, type Tile, threadsOf, tileKey } from './tile';
 
 type Program = Parameters<WebGPUBackend['runWebGPUProgram']>[0];
 
@@ -48,15 +48,16 @@ const prologue = (tile: Tile) => `
 /** Runs a product of matrices. The sums of its parts are added in a fixed order. @returns owned by the caller. */
 export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
   const { left, right, m, n, k, batches, outShape } = gemm;
-  const steps = Math.ceil(Math.ceil(k / tile.bk) / wanted);
-  const parts = Math.ceil(k / (steps * tile.bk));
+  const depth = depthOf(tile);
+  const steps = Math.ceil(Math.ceil(k / depth) / wanted);
+  const parts = Math.ceil(k / (steps * depth));
   const inner: Gemm = parts === 1 ? gemm : { ...gemm, epilogue: {} };
   const { bias, residual } = inner.epilogue ?? {};
   const [vectorA, vectorB] = [isVector(left, gemm), isVector(right, gemm)];
   const [tilesM, tilesN] = [Math.ceil(m / tile.bm), Math.ceil(n / tile.bn)];
   const groups = tilesM * tilesN * batches * parts;
   const isRectangle = groups > backend.device.limits.maxComputeWorkgroupsPerDimension;
-  const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * tile.bk !== k };
+  const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * depth !== k };
   const vectorOut = tile.kind === 'float32' && n % 4 === 0;
   const scaled = magnitudes !== undefined;
   // Written only where the pipeline is not yet known.
@@ -111,6 +112,7 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
     shaderKey: [
       `sd_gemm_${tileKey(tile)}`,
       operandKey(left, vectorA),
+      ...(tile.kind === 'mixed' && tile.taps > 0 ? [gather?.width, gather?.stepY] : []),
       operandKey(right, vectorB),
       epilogueKey(inner.epilogue),
       `${[vectorOut, edges.m, edges.n, edges.k, scaled].map(Number).join('')}`,

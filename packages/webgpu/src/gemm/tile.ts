@@ -24,6 +24,11 @@ export type MixedTile = {
   readonly stages: 1 | 2;
   /** With one stage: whether the next values are fetched into registers before a tile is multiplied. */
   readonly ahead: boolean;
+  /**
+   * 1, 3 or 9: taps of a 3 x 3 convolution whose filter is in the workgroup's memory at once; `bm` pixels are rows of an
+   * image then, and `bk` channels (`halo.ts`). 0 for other tiles.
+   */
+  readonly taps: 0 | 1 | 3 | 9;
 };
 
 export type Tile = Float32Tile | MixedTile;
@@ -40,7 +45,23 @@ export const threadsOf = (tile: Tile) =>
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
     ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
-    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}`;
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${tile.taps > 0 ? `h${tile.taps}` : ''}`;
+
+/** Taps of the convolutions that tiles of images' rows are for. */
+export const TAPS = 9;
+
+/** Terms of the sum that a step of a tile takes. */
+export const depthOf = (tile: Tile) => (tile.kind === 'mixed' && tile.taps > 0 ? TAPS * tile.bk : tile.bk);
+
+/** Pixels that 3 x 3 taps see from `pixels` of whole rows of an image. */
+export const haloPixels = (pixels: number, width: number) => (pixels / width + 2) * (width + 2);
+
+/** Floats of a workgroup's memory through which sums pass before they are finished, and the columns of a subgroup's part. */
+export function scratchOf(tile: MixedTile) {
+  const columns = tile.taps > 0 ? FRAGMENT : tile.sn;
+  const all = (threadsOf(tile) / SUBGROUP) * FRAGMENT * columns;
+  return { columns, size: Math.max(all, FRAGMENT * tile.bn) };
+}
 
 /** Half floats between the rows of a mixed tile, so that rows start in different banks of memory. */
 export const ROW_PAD = 8;
@@ -48,14 +69,16 @@ export const ROW_PAD = 8;
 /** Numbers between the rows of a turned tile of A. */
 export const TURNED_PAD = 4;
 
-/** Bytes of a workgroup's memory that a tile takes at most. */
-export function storageOf(tile: Tile): number {
+/** Bytes of a workgroup's memory that a tile takes at most, for an image of this width where it is one of its rows. */
+export function storageOf(tile: Tile, width = FRAGMENT): number {
   if (tile.kind === 'float32') {
     return (tile.bm + (tile.turned ? TURNED_PAD : 0) + tile.bn) * tile.bk * 4 * tile.stages;
   }
-  const half = (extent: number) =>
-    2 * Math.max(extent * (tile.bk + ROW_PAD), tile.bk * (extent + ROW_PAD)) * tile.stages;
-  return half(tile.bm) + half(tile.bn) + (threadsOf(tile) / SUBGROUP) * FRAGMENT * tile.sn * 4;
+  const { bm, bn, bk, stages, taps } = tile;
+  const half = (extent: number) => 2 * Math.max(extent * (bk + ROW_PAD), bk * (extent + ROW_PAD)) * stages;
+  const scratch = 4 * scratchOf(tile).size;
+  if (taps > 0) return 2 * haloPixels(bm, width) * (bk + ROW_PAD) + taps * half(bn) + scratch;
+  return half(bm) + half(bn) + scratch;
 }
 
 /** Runs on every device that WebGPU allows. */

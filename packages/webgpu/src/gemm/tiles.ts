@@ -12,7 +12,13 @@ const mixed = (
   [sm, sn]: readonly [number, number],
   stages: 1 | 2,
   order?: 'ahead',
-): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead' });
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead', taps: 0 });
+const halo = (
+  [bm, bn, bk]: readonly [number, number, number],
+  [sm, sn]: readonly [number, number],
+  taps: 1 | 3 | 9,
+  order?: 'ahead',
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages: 1, ahead: order === 'ahead', taps });
 
 /** What the tuning command tries. */
 export const TILES: readonly Tile[] = [
@@ -51,6 +57,28 @@ export const TILES: readonly Tile[] = [
   mixed([64, 64, 64], [32, 32], 1, 'ahead'),
   mixed([64, 64, 32], [32, 32], 1, 'ahead'),
   mixed([64, 32, 32], [32, 16], 1, 'ahead'),
+  halo([128, 64, 16], [64, 32], 9),
+  halo([128, 64, 16], [64, 32], 9, 'ahead'),
+  halo([128, 64, 16], [32, 32], 9),
+  halo([128, 64, 16], [32, 32], 9, 'ahead'),
+  halo([128, 64, 32], [64, 32], 3),
+  halo([128, 64, 32], [64, 32], 3, 'ahead'),
+  halo([128, 64, 32], [32, 32], 3),
+  halo([128, 64, 32], [32, 32], 3, 'ahead'),
+  halo([256, 64, 16], [64, 32], 9),
+  halo([256, 64, 16], [64, 32], 9, 'ahead'),
+  halo([256, 64, 16], [64, 64], 3, 'ahead'),
+  halo([256, 64, 16], [64, 32], 3, 'ahead'),
+  halo([128, 128, 16], [64, 64], 3),
+  halo([128, 128, 16], [64, 64], 3, 'ahead'),
+  halo([128, 128, 16], [64, 32], 3),
+  halo([128, 128, 16], [64, 32], 3, 'ahead'),
+  halo([128, 128, 32], [64, 32], 1, 'ahead'),
+  halo([64, 64, 32], [32, 32], 3),
+  halo([64, 64, 32], [32, 32], 3, 'ahead'),
+  halo([64, 32, 32], [32, 16], 3, 'ahead'),
+  halo([32, 32, 16], [16, 16], 3),
+  halo([32, 32, 16], [16, 16], 1, 'ahead'),
 ];
 
 const byKey = new Map(TILES.map((tile) => [tileKey(tile), tile]));
