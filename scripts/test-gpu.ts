@@ -181,6 +181,7 @@ const attentions = fc.sample(
 );
 for (const each of attentions) {
   const { n, heads, t, d, exponent } = each;
+  await tf.setBackend('cpu');
   const [qkv, dy] = [[1, heads * 3 * d, 0] as const, [2, heads * d, exponent] as const].map(([seed, width, power]) =>
     tf.mul(tf.randomNormal([n, t, width], 0, 1, 'float32', seed), 2 ** power),
   ) as [tf.Tensor3D, tf.Tensor3D];
@@ -200,7 +201,6 @@ for (const each of attentions) {
     tf.dispose(tensors);
     return values.map((value) => value.slice());
   };
-  await tf.setBackend('cpu');
   const expected = await resultsOf(attend);
   await tf.setBackend('webgpu');
   for (const precision of ['float32', 'mixed'] as const) {

@@ -146,26 +146,45 @@ function runProgram(backend: WebGPUBackend, program: Program): TensorInfo {
         return ${four}${name === 'dy' && hasScale ? ' * dyScale' : ''};
       }`;
   };
-  /** Rows from `first` on, as halves, into an array. */
-  const lay = (name: string, array: string, rows: number, stride: number, most: string, first: string) => {
+  /**
+   * Rows from `first` on into an array, as halves: a fetch of all that a thread brings, so that its reads are on their way
+   * together, and a store.
+   */
+  const tileOf = (name: string, array: string, rows: number, stride: number, most: string | null) => {
     const quads = filled(named(name)) / 4;
-    return `
-      for (var i = lane; i < ${rows * quads}; i = i + ${threads}) {
-        let row = ${first} + i / ${quads};
-        var four = vec4<f32>();
-        if (row < ${most}) { four = fetch_${name}(row, i % ${quads}); }
-        ${array}[i / ${quads} * ${stride / 4} + i % ${quads}] = vec4<${units.half}>(four);
-      }`;
+    const loads = Math.ceil((rows * quads) / threads);
+    const isEven = (rows * quads) % threads === 0;
+    const at = (i: number) => `(lane + ${i * threads})`;
+    return {
+      declare: repeat(loads, (i) => `var ${array}_${name}_${i} : vec4<f32>;`),
+      fetch: (first: string) =>
+        repeat(loads, (i) => {
+          const row = `${first} + ${at(i)} / ${quads}`;
+          const four = `${array}_${name}_${i} = fetch_${name}(${row}, ${at(i)} % ${quads});`;
+          return most === null ? four : `${array}_${name}_${i} = vec4<f32>(); if (${row} < ${most}) { ${four} }`;
+        }),
+      store: repeat(loads, (i) => {
+        const place = `${at(i)} / ${quads} * ${stride / 4} + ${at(i)} % ${quads}`;
+        const text = `${array}[${place}] = vec4<${units.half}>(${array}_${name}_${i});`;
+        return isEven ? text : `if (${at(i)} < ${rows * quads}) { ${text} }`;
+      }),
+    };
   };
+  const ownTile = (name: string) => tileOf(name, 'halves', block, widthOf(name), 'uniforms.tokens');
   const ownMatrices = (name: string) => `
     workgroupBarrier();
-    ${lay(name, 'halves', block, widthOf(name), 'uniforms.tokens', 'firstToken')}
+    ${ownTile(name).declare}
+    ${ownTile(name).fetch('firstToken')}
+    ${ownTile(name).store}
     workgroupBarrier();
     ${repeat(fragments(named(name)), (c) => {
       const at = `u32(ownRow * ${widthOf(name)} + ${c * FRAGMENT})`;
       const load = { side: 'left', array: 'halves', lanes: 4, at, stride: widthOf(name), order: 'row_major' } as const;
       return `let own_${name}_${c} = ${units.load(load)};`;
     })}`;
+  const walked = tiles.map((name) =>
+    tileOf(name, `tile_${name}`, shape.others, widthOf(name), isWhole ? null : 'uniforms.others'),
+  );
   const tileMatrix = (name: string, row: number, column: number, order: 'row_major' | 'col_major') =>
     units.load({
       side: 'right',
@@ -305,9 +324,10 @@ function runProgram(backend: WebGPUBackend, program: Program): TensorInfo {
       }
       ${own.map(ownMatrices).join('')}
       ${before}
+      ${walked.map(({ declare, fetch: fetchTile }) => `${declare} ${fetchTile('0')}`).join('\n')}
       for (var first = 0; first < uniforms.others; first = first + ${shape.others}) {
         workgroupBarrier();
-        ${tiles.map((name) => lay(name, `tile_${name}`, shape.others, widthOf(name), 'uniforms.others', 'first')).join('')}
+        ${walked.map((tile) => tile.store).join('\n')}
         ${
           areTilesQueries
             ? `for (var i = lane; i < ${shape.others}; i = i + ${threads}) {
@@ -322,6 +342,11 @@ function runProgram(backend: WebGPUBackend, program: Program): TensorInfo {
             : ''
         }
         workgroupBarrier();
+        // What comes next is on its way while this is multiplied.
+        if (first + ${shape.others} < uniforms.others) {
+          let next = first + ${shape.others};
+          ${walked.map((tile) => tile.fetch('next')).join('\n')}
+        }
         ${each}
       }
       ${after}`,

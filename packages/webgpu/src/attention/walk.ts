@@ -1,5 +1,6 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { allOf } from '../gemm/operands';
 import { f32, i32, run } from '../program';
 import type { Pairs, Result } from './attended';
 import { baseOf, placeOf, type Rows, type RowsLayout } from './rows';
@@ -109,13 +110,14 @@ export function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
   const kept = own.reduce((sum, name) => sum + quadsOf(named(name)), sums);
   const rows = rowsPerThread(count * tokens, kept);
   const blocks = Math.ceil(tokens / (WORKGROUP * rows));
+  const isWhole = others % tile === 0;
   const all = Object.entries(options.rows);
   // tensors of which several rows are made are bound once
   const sources = new Map(all.map(([name, { tensor }]) => [tensor.dataId, { name, tensor }]));
   const sourceOf = ({ tensor }: Rows) => `x_${sources.get(tensor.dataId)?.name}`;
   const inputs = Object.fromEntries([...sources.values()].map(({ name, tensor }) => [`x_${name}`, tensor]));
   return run(backend, {
-    key: `attention_${key}_${rows}_${all.map(([, each]) => `${sourceOf(each)}${each.columns}`).join('_')}`,
+    key: `attention_${key}_${rows}${isWhole ? 'w' : ''}_${all.map(([, each]) => `${sourceOf(each)}${each.columns}`).join('_')}`,
     inputs: { ...inputs, ...(statistics && { stats: statistics }) },
     outputShape: result.shape,
     numbers: {
@@ -161,13 +163,26 @@ export function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
         ${tiles
           .map((name) => {
             const quads = quadsOf(named(name));
-            return `
-              for (var i = lane; i < ${tile * quads}; i = i + ${WORKGROUP}) {
-                let other = first + i / ${quads};
-                var values = vec4<f32>(0.0);
-                if (other < uniforms.others) { values = fetch_${name}(other, i % ${quads}); }
-                tile_${name}[i] = values;
-              }`;
+            const isEven = (tile * quads) % WORKGROUP === 0;
+            // Written out, so that a thread's reads are on their way together.
+            return repeat(Math.ceil((tile * quads) / WORKGROUP), (load) => {
+              const i = `(lane + ${load * WORKGROUP})`;
+              const row = `first + ${i} / ${quads}`;
+              const inside = allOf(!isWhole && `${row} < uniforms.others`, !isEven && `${i} < ${tile * quads}`);
+              return `
+                var values_${name}_${load} = vec4<f32>(0.0);
+                ${inside === 'true' ? '' : `if (${inside}) `}{ values_${name}_${load} = fetch_${name}(${row}, ${i} % ${quads}); }`;
+            });
+          })
+          .join('')}
+        ${tiles
+          .map((name) => {
+            const quads = quadsOf(named(name));
+            const isEven = (tile * quads) % WORKGROUP === 0;
+            return repeat(Math.ceil((tile * quads) / WORKGROUP), (load) => {
+              const i = `lane + ${load * WORKGROUP}`;
+              return `${isEven ? '' : `if (${i} < ${tile * quads}) `}{ tile_${name}[${i}] = values_${name}_${load}; }`;
+            });
           })
           .join('')}
         ${
