@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Scheduler, schedulerFromConfig } from '@sd/schedulers';
 import { SpectrumStatistics } from '@sd/spectral-loss';
 import type { UNet } from '@sd/unet';
@@ -46,6 +46,13 @@ export class TrainedRun {
     /** Of the finished models, in the project's order. */
     readonly names: readonly string[],
   ) {}
+
+  /** What the data are, in words that say no place of this machine: results are shown to others. */
+  get data(): string {
+    const { data } = this.config;
+    const { description } = this.dataset;
+    return 'path' in data && data.path ? description.replaceAll(data.path, basename(data.path)) : description;
+  }
 
   /**
    * Runs `use` with a folder's models and lets everything go again. @throws {MissingModels} where there is none, nothing is

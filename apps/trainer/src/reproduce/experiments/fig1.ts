@@ -73,7 +73,7 @@ async function measureGap(run: TrainedRun, context: ReproductionContext): Promis
   const above = ({ frequency, power }: PlainSpectrum) =>
     frequency.map((f, i) => [f, 10 * Math.log10(power[i] / own.power[i])] as const);
   return {
-    settings: { samples, dataImages, steps, eta, data: run.dataset.description },
+    settings: { samples, dataImages, steps, eta, data: run.data },
     values: { models, firstStage, data: own },
     figures: [
       {

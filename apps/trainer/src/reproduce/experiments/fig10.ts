@@ -64,7 +64,7 @@ async function compare(run: TrainedRun, { scale, seed, openProgress, signal }: R
   const grid = await makeImageGrid(picture, { scale: Math.max(1, Math.round(whole.grid.height / size)) });
   picture.dispose();
   return {
-    settings: { samples, steps, eta, data: run.dataset.description },
+    settings: { samples, steps, eta, data: run.data },
     values: { size, decibels: decibels.map((value) => Number(value.toPrecision(4))), low, high },
     figures: [
       {

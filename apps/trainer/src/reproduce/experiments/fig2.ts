@@ -87,7 +87,7 @@ async function follow(run: TrainedRun, context: ReproductionContext) {
   const found = await pieces.all(evolution, wanted);
   const models = run.names.map((name, i) => ({ name, predictions: found[i] }));
   return {
-    settings: { samples, dataImages, steps, eta, data: run.dataset.description },
+    settings: { samples, dataImages, steps, eta, data: run.data },
     values: { models, data: toPlainSpectrum(data) },
     figures: models.map(({ name, predictions }) => ({
       name: `fig2-${name}`,

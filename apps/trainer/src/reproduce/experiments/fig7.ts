@@ -44,7 +44,7 @@ async function draw(run: TrainedRun, { scale, seed, openProgress, signal }: Repr
     images.dispose();
   }
   return {
-    settings: { count, steps, eta, data: run.dataset.description },
+    settings: { count, steps, eta, data: run.data },
     values: {},
     figures: [
       {

@@ -56,7 +56,7 @@ async function draw(run: TrainedRun, { scale, seed, openProgress, signal }: Repr
   }
   const of = prompt ? `texts (${prompt.join('; ')})` : 'classes in turn';
   return {
-    settings: { count, steps, eta, guidance: GUIDANCE, of, data: run.dataset.description },
+    settings: { count, steps, eta, guidance: GUIDANCE, of, data: run.data },
     values: {},
     figures: [
       {

@@ -65,7 +65,7 @@ async function observe(run: TrainedRun, { scale, seed, pieces }: ReproductionCon
   }
   if (models.length === 0) throw new MissingModels('fig9: no finished model has wavelet gates', 'sd demo');
   return {
-    settings: { images, times: size.times, data: run.dataset.description },
+    settings: { images, times: size.times, data: run.data },
     values: { models },
     figures: models.flatMap(({ name, curves }) =>
       curves.map(({ module, direction, t, bands }) => ({

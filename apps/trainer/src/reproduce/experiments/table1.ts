@@ -63,7 +63,7 @@ async function compare(run: TrainedRun, context: ReproductionContext) {
     high: confidenceInterval(runs.map(({ high }) => high)),
   }));
   return {
-    settings: { samples, seeds, dataImages, steps, eta, data: run.dataset.description },
+    settings: { samples, seeds, dataImages, steps, eta, data: run.data },
     values: { models, firstStage, data: toPlainSpectrum(data) },
     figures: [
       {
