@@ -6,7 +6,7 @@ import { matrixUnits } from '../gemm/matrix-units';
 import { FRAGMENT, SUBGROUP } from '../gemm/tile';
 import { f32, i32, run } from '../program';
 import type { Attended, Pairs } from './attended';
-import { baseOf, isInFours, placeOf, type Rows, type RowsLayout } from './rows';
+import { baseOf, isInFours, placeOf, type Rows, type RowsLayout, tensorsOf } from './rows';
 import { STATISTICS } from './walk';
 
 /**
@@ -103,10 +103,8 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
   const isWhole = others % shape.others === 0;
   const hasScale = program.magnitudes !== undefined;
 
-  // tensors of which several rows are made are bound once
-  const sources = new Map(all.map(([name, { tensor }]) => [tensor.dataId, { name, tensor }]));
-  const sourceOf = ({ tensor }: Rows) => `x_${sources.get(tensor.dataId)?.name}`;
-  const inFours = new Set([...sources.values()].map(({ name }) => `x_${name}`));
+  const { inputs, sourceOf } = tensorsOf(program.rows);
+  const inFours = new Set(Object.keys(inputs));
   for (const [, rows] of all) if (!isInFours(rows)) inFours.delete(sourceOf(rows));
   const writesFours = layouts.every(isInFours);
 
@@ -248,7 +246,6 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
   };
   const { before, each, after } = program.code(kit);
   const half4 = `vec4<${units.half}>`;
-  const inputs = Object.fromEntries([...sources.values()].map(({ name, tensor }) => [`x_${name}`, tensor]));
   allowEnables(backend.device);
   return run(backend, {
     key: `matrix_attention_${key}_${shape.subgroups}x${shape.others}${isWhole ? 'w' : ''}_${all

@@ -37,3 +37,14 @@ export const baseOf = (name: string, pair: string) =>
 /** Whether all rows, and so all fours of their values, begin at multiples of four. */
 export const isInFours = ({ columns, offset, image, head, row }: RowsLayout) =>
   [columns, offset, image, head, row].every((each) => each % 4 === 0);
+
+/** Each tensor once, however many rows are made of it: shader inputs, and the name of the one that rows lie in. */
+export function tensorsOf(rows: Readonly<Record<string, Rows>>) {
+  const names = new Map(
+    Object.entries(rows).map(([name, { tensor }]) => [tensor.dataId, { name: `x_${name}`, tensor }]),
+  );
+  return {
+    inputs: Object.fromEntries([...names.values()].map(({ name, tensor }) => [name, tensor])),
+    sourceOf: ({ tensor }: Rows) => names.get(tensor.dataId)?.name as string,
+  };
+}

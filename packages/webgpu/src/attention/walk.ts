@@ -3,7 +3,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { allOf } from '../gemm/operands';
 import { f32, i32, run } from '../program';
 import type { Pairs, Result } from './attended';
-import { baseOf, placeOf, type Rows, type RowsLayout } from './rows';
+import { baseOf, placeOf, type Rows, type RowsLayout, tensorsOf } from './rows';
 
 const WORKGROUP = 64;
 /** Bytes of workgroup memory that every device has. */
@@ -112,10 +112,7 @@ export function walk(backend: WebGPUBackend, options: Walk): TensorInfo {
   const blocks = Math.ceil(tokens / (WORKGROUP * rows));
   const isWhole = others % tile === 0;
   const all = Object.entries(options.rows);
-  // tensors of which several rows are made are bound once
-  const sources = new Map(all.map(([name, { tensor }]) => [tensor.dataId, { name, tensor }]));
-  const sourceOf = ({ tensor }: Rows) => `x_${sources.get(tensor.dataId)?.name}`;
-  const inputs = Object.fromEntries([...sources.values()].map(({ name, tensor }) => [`x_${name}`, tensor]));
+  const { inputs, sourceOf } = tensorsOf(options.rows);
   return run(backend, {
     key: `attention_${key}_${rows}${isWhole ? 'w' : ''}_${all.map(([, each]) => `${sourceOf(each)}${each.columns}`).join('_')}`,
     inputs: { ...inputs, ...(statistics && { stats: statistics }) },
