@@ -1,4 +1,4 @@
-import { Conv2d, type GroupNorm, Module, scaledDotProductAttention } from '@sd/nn';
+import { add, Conv2d, type GroupNorm, Module, scaledDotProductAttention } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LayerStyle, norm } from './layers';
@@ -36,7 +36,7 @@ export class AttnBlock extends Module {
         tokens(this.k.forward(h)),
         tokens(this.v.forward(h)),
       );
-      return tf.add(x, this.projOut.forward(tf.reshape(attended, x.shape))); // [N, H, W, C]
+      return add<Tensor4D>(x, this.projOut.forward(tf.reshape(attended, x.shape))); // [N, H, W, C]
     });
   }
 

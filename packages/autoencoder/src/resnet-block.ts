@@ -1,5 +1,5 @@
 import { foldIn, type RandomKey } from '@sd/core';
-import { Conv2d, dropout, type GroupNorm, Module } from '@sd/nn';
+import { add, Conv2d, dropout, type GroupNorm, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { branchEnd, type LayerStyle, norm, normSilu } from './layers';
@@ -42,7 +42,7 @@ export class ResnetBlock extends Module {
     return tf.tidy(() => {
       const inner = normSilu(this.norm2, this.conv1.forward(normSilu(this.norm1, x)));
       const branch = this.conv2.forward(dropout(inner, this.style.dropout, dropoutKey));
-      return tf.add(this.shortcut?.forward(x) ?? x, branch);
+      return add<Tensor4D>(this.shortcut?.forward(x) ?? x, branch);
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from './parameter';
+import { releasing } from './releasing';
 
 /**
  * `f(...inputs)` with gradient checkpointing (Chen et al. 2016): no intermediate tensor is kept for the backward pass,
@@ -41,7 +42,7 @@ function nestedGradients(f: () => Tensor, xs: Tensor[], dy: Tensor): { value: Te
   const { state } = tf.engine();
   const tape = state.activeTape;
   try {
-    return tf.engine().gradients(f, xs, dy, true);
+    return tf.engine().gradients(releasing(f), xs, dy, true);
   } finally {
     state.activeTape = tape;
   }

@@ -1,6 +1,7 @@
 import { ArgumentError, checkInteger, checkShape } from '@sd/core';
-import type { Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { summedTo } from './add';
 import { type Initializer, torchDefaultInit } from './init';
 import { Module } from './module';
 import type { Parameter } from './parameter';
@@ -52,18 +53,14 @@ export class Conv2d extends Module {
     checkShape('Conv2d', 'x', x, ['N', 'H', 'W', inChannels]);
     this.outputSize(x.shape[1], x.shape[2]); // throws where the filter does not fit
     const { top, bottom, left, right } = this.#pad;
-    return tf.fused.conv2d({
-      x,
-      filter: this.weight.value as tf.Tensor as Tensor4D,
-      strides: stride,
-      pad: [
-        [0, 0],
-        [top, bottom],
-        [left, right],
-        [0, 0],
-      ],
-      ...(this.bias ? { bias: this.bias.value as tf.Tensor as tf.Tensor1D } : {}),
-    }) as Tensor4D | Tensor3D as Tensor4D;
+    const pad: ExplicitPadding = [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ];
+    const filter = this.weight.value as Tensor as Tensor4D;
+    return convolve(x, filter, this.bias?.value as Tensor1D | undefined, { strides: stride, pad });
   }
 
   /** Height and width of the output for those of the input. @throws {ArgumentError} where the filter does not fit. */
@@ -83,4 +80,37 @@ export class Conv2d extends Module {
     const [outHeight, outWidth] = this.outputSize(height, width);
     return outHeight * outWidth * this.weight.size;
   }
+}
+
+type ExplicitPadding = Parameters<typeof tf.fused.conv2d>[0]['pad'] & [number, number][];
+type Attributes = { readonly strides: number; readonly pad: ExplicitPadding };
+
+/**
+ * `tf.fused.conv2d`, which keeps its result for the backward pass though it needs it only where there is an activation:
+ * this keeps `x` and the filter.
+ */
+function convolve(x: Tensor4D, filter: Tensor4D, bias: Tensor1D | undefined, attributes: Attributes): Tensor4D {
+  const op = tf.customGrad((...args) => {
+    const [image, weights] = args as Tensor[] as [Tensor4D, Tensor4D];
+    const save = args[bias ? 3 : 2] as unknown as tf.GradSaveFunc;
+    save([image, weights]);
+    const value = tf.fused.conv2d({ x: image, filter: weights, ...attributes, ...(bias && { bias }) });
+    const gradFunc = (dy: Tensor, [savedImage, savedWeights]: Tensor[]) => {
+      const gradients = convolutionGradients(savedImage as Tensor4D, savedWeights as Tensor4D, dy, attributes);
+      return bias ? [...gradients, summedTo(bias.shape, dy)] : gradients;
+    };
+    return { value: value as Tensor3D | Tensor4D as Tensor, gradFunc };
+  });
+  return (bias ? op(x, filter, bias) : op(x, filter)) as Tensor4D;
+}
+
+/** By the kernels that tfjs's own gradient calls. */
+function convolutionGradients(x: Tensor4D, filter: Tensor4D, dy: Tensor, { strides, pad }: Attributes): Tensor[] {
+  const shared = { strides, pad, dataFormat: 'NHWC' };
+  const run = (name: string, inputs: tf.NamedTensorMap, attributes: Record<string, unknown>) =>
+    tf.engine().runKernel(name, inputs, { ...shared, ...attributes } as unknown as tf.NamedAttrMap) as Tensor;
+  return [
+    run(tf.Conv2DBackpropInput, { dy, filter }, { inputShape: x.shape }),
+    run(tf.Conv2DBackpropFilter, { x, dy }, { filterShape: filter.shape }),
+  ];
 }

@@ -24,6 +24,8 @@ test('the public names are these', () => {
       "SILU_KERNEL",
       "StateDictError",
       "TensorBuffer",
+      "add",
+      "affine",
       "averagePool2x",
       "checkpointed",
       "dropout",

@@ -1,3 +1,5 @@
+export { add } from './add';
+export { affine } from './affine';
 export { ATTENTION_GRAD_KERNEL, ATTENTION_KERNEL, scaledDotProductAttention } from './attention';
 export { BatchNorm2d, type BatchNorm2dConfig, type BatchNorm2dOptions } from './batch-norm-2d';
 export { checkpointed } from './checkpointed';

@@ -1,6 +1,7 @@
 import { checkAlive, checkInteger, ShapeError } from '@sd/core';
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { affine } from './affine';
 import { type Initializer, torchDefaultInit } from './init';
 import { Module } from './module';
 import type { Parameter } from './parameter';
@@ -44,9 +45,8 @@ export class Linear extends Module {
     const weight = this.weight.value as Tensor as Tensor2D;
     const bias = this.bias?.value as Tensor | undefined as Tensor1D | undefined;
     return tf.tidy(() => {
-      const rows = tf.reshape(x, [-1, inFeatures]); // [rows, in]
-      const y = bias ? tf.fused.matMul({ a: rows, b: weight, bias }) : tf.matMul(rows, weight); // [rows, out]
-      return tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]) as T;
+      const rows = tf.reshape(x, [-1, inFeatures]) as Tensor2D;
+      return tf.reshape(affine(rows, weight, bias), [...x.shape.slice(0, -1), outFeatures]) as T;
     });
   }
 

@@ -1,4 +1,4 @@
-import { GroupNorm, Linear, Module, zeros } from '@sd/nn';
+import { add, GroupNorm, Linear, Module, zeros } from '@sd/nn';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { MacOptions } from './conditioning';
@@ -42,7 +42,7 @@ export class AttentionBlock extends Module {
       const rows = tf.reshape(this.norm ? this.norm.forward(x) : x, [-1, channels]) as Tensor2D; // [N H W, C]
       const attended = selfAttend(rows, weightOf(this.qkv), biasOf(this.qkv), { heads, batch: x.shape[0] });
       const y = joinHeads(attended, weightOf(this.projOut), biasOf(this.projOut)); // [N H W, C]
-      const sum = tf.add(x, tf.reshape(y, x.shape)) as Tensor4D;
+      const sum = add<Tensor4D>(x, tf.reshape(y, x.shape));
       return outputScale === 1 ? sum : (tf.div(sum, outputScale) as Tensor4D);
     });
   }

@@ -1,4 +1,4 @@
-import { scaledDotProductAttention, selfAttention } from '@sd/nn';
+import { affine, scaledDotProductAttention, selfAttention } from '@sd/nn';
 import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -23,7 +23,7 @@ export function selfAttend(
     const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
     return attendPerHead(part(0), part(1), part(2), batch);
   }
-  const qkv = tf.reshape(matMul(rows, weight, bias), [batch, -1, weight.shape[1]]) as Tensor3D;
+  const qkv = tf.reshape(affine(rows, weight, bias), [batch, -1, weight.shape[1]]) as Tensor3D;
   const attended = selfAttention(qkv, heads);
   return tf.reshape(attended, [-1, attended.shape[2]]) as Tensor2D;
 }
@@ -47,7 +47,7 @@ export function crossAttend(
     return attendPerHead(qs as Tensor2D[], ks as Tensor2D[], vs as Tensor2D[], batch);
   }
   const [tq, tk, tv] = [q, k, v].map(({ rows, weight }) => {
-    const packed = tf.reshape(matMul(rows, weight, undefined), [batch, -1, heads, weight.shape[1] / heads]);
+    const packed = tf.reshape(affine(rows, weight, undefined), [batch, -1, heads, weight.shape[1] / heads]);
     return tf.transpose(packed, [0, 2, 1, 3]);
   }) as [Tensor4D, Tensor4D, Tensor4D];
   return scaledDotProductAttention(tq, tk, tv);
@@ -63,10 +63,10 @@ export type Heads = Tensor2D | Tensor4D | readonly Tensor2D[];
  */
 export function joinHeads(attended: Heads, weight: Tensor2D, bias: Tensor1D): Tensor2D {
   if (isApart(attended)) return joinParts(attended, weight, bias);
-  if (attended.rank === 2) return matMul(attended as Tensor2D, weight, bias);
+  if (attended.rank === 2) return affine(attended as Tensor2D, weight, bias);
   const [n, heads, t, depth] = (attended as Tensor4D).shape;
   const rows = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [n * t, heads * depth]) as Tensor2D;
-  return matMul(rows, weight, bias);
+  return affine(rows, weight, bias);
 }
 
 const isApart = (heads: Heads): heads is readonly Tensor2D[] => Array.isArray(heads);
@@ -75,7 +75,7 @@ const isApart = (heads: Heads): heads is readonly Tensor2D[] => Array.isArray(he
 function projectParts(rows: Tensor2D, weight: Tensor2D, bias: Tensor1D | undefined, parts: number): Tensor2D[] {
   const weights = splitInto(weight, parts, 1);
   const biases = bias ? splitInto(bias, parts, 0) : undefined;
-  return weights.map((weightPart, i) => matMul(rows, weightPart, biases?.[i]));
+  return weights.map((weightPart, i) => affine(rows, weightPart, biases?.[i]));
 }
 
 /** Attention of every head on its own: for each head `[N T, D]`. */
@@ -98,12 +98,8 @@ function attendPerHead(
 /** The sum of one map per row block of the weight. */
 function joinParts(parts: readonly Tensor2D[], weight: Tensor2D, bias: Tensor1D): Tensor2D {
   const weights = splitInto(weight, parts.length, 0);
-  const terms = parts.map((part, i) => matMul(part, weights[i], i === 0 ? bias : undefined));
+  const terms = parts.map((part, i) => affine(part, weights[i], i === 0 ? bias : undefined));
   return terms.length === 1 ? terms[0] : tf.addN(terms);
-}
-
-function matMul(a: Tensor2D, b: Tensor2D, bias: Tensor1D | undefined): Tensor2D {
-  return (bias ? tf.fused.matMul({ a, b, bias }) : tf.matMul(a, b)) as Tensor2D;
 }
 
 function splitInto<T extends Tensor1D | Tensor2D>(x: T, parts: number, axis: number): T[] {

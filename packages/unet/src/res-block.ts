@@ -1,5 +1,5 @@
 import { foldIn } from '@sd/core';
-import { Conv2d, dropout, GroupNorm, Linear, Module, silu, zeros } from '@sd/nn';
+import { add, Conv2d, dropout, GroupNorm, Linear, Module, silu, zeros } from '@sd/nn';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Conditioning, within } from './conditioning';
@@ -76,7 +76,7 @@ export class ResBlock extends Module {
       let h = this.#withEmbedding(this.inConv.forward(resized), embedding);
       if (dropoutKey && rate > 0) h = dropout(h, rate, foldIn(dropoutKey, name));
       h = this.outConv.forward(h);
-      const sum = tf.add(this.skip ? this.skip.forward(residual) : residual, h) as Tensor4D;
+      const sum = add<Tensor4D>(this.skip ? this.skip.forward(residual) : residual, h);
       return { y: outputScale === 1 ? sum : (tf.div(sum, outputScale) as Tensor4D), gates };
     });
     Object.assign(taps?.gates ?? {}, gates); // not before: the tidy frees what it does not return
@@ -97,7 +97,7 @@ export class ResBlock extends Module {
     const { outChannels, useScaleShiftNorm } = this.config;
     const projected = this.embedding.forward(embedding);
     const perChannel = (e: Tensor) => tf.reshape(e, [-1, 1, 1, outChannels]); // [N or 1, 1, 1, C]
-    if (!useScaleShiftNorm) return this.outNorm.forward(tf.add(h, perChannel(projected)));
+    if (!useScaleShiftNorm) return this.outNorm.forward(add<Tensor4D>(h, perChannel(projected)));
     const [scale, shift] = tf.split(projected, 2, 1).map(perChannel);
     return silu(tf.add(tf.mul(this.outNorm.forward(h), tf.add(1, scale)), shift) as Tensor4D);
   }

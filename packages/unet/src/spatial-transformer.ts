@@ -1,5 +1,5 @@
 import { ArgumentError } from '@sd/core';
-import { Conv2d, GroupNorm, Linear, Module, zeros } from '@sd/nn';
+import { add, Conv2d, GroupNorm, Linear, Module, zeros } from '@sd/nn';
 import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Conditioning, MacOptions } from './conditioning';
@@ -55,7 +55,7 @@ export class SpatialTransformer extends Module {
         layer.forward(image as Tensor4D & Tensor) as Tensor4D;
       let tokens: Tensor3D = tf.reshape(project(this.projIn, this.norm.forward(x)), [n, h * w, c]); // [N, T, C]
       for (const block of this.blocks) tokens = block.forward(tokens, context);
-      return tf.add(x, project(this.projOut, tf.reshape(tokens, x.shape)));
+      return add<Tensor4D>(x, project(this.projOut, tf.reshape(tokens, x.shape)));
     });
   }
 

@@ -1,4 +1,4 @@
-import { LayerNorm, Module } from '@sd/nn';
+import { add, LayerNorm, Module } from '@sd/nn';
 import type { Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { MacOptions } from './conditioning';
@@ -41,9 +41,9 @@ export class TransformerBlock extends Module {
   forward(x: Tensor3D, context: Tensor3D): Tensor3D {
     return tf.tidy(() => {
       const own = this.norm1.forward(x);
-      const attended = tf.add(x, this.attn1.forward(own, this.config.onlyCrossAttention ? context : own)) as Tensor3D;
-      const informed = tf.add(attended, this.attn2.forward(this.norm2.forward(attended), context)) as Tensor3D;
-      return tf.add(informed, this.ff.forward(this.norm3.forward(informed)));
+      const attended = add<Tensor3D>(x, this.attn1.forward(own, this.config.onlyCrossAttention ? context : own));
+      const informed = add<Tensor3D>(attended, this.attn2.forward(this.norm2.forward(attended), context));
+      return add<Tensor3D>(informed, this.ff.forward(this.norm3.forward(informed)));
     });
   }
 
