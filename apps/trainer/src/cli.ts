@@ -221,6 +221,7 @@ program
   .option('--data <folder>', 'table5: photographs in place of generated images')
   .option('--first-stage <path>', 'of the photographs: the folder of TAEF2, or at full the checkpoint of VQ-f4')
   .option('--steps <n>', "table5: steps of a student, in place of the scale's", positiveInteger)
+  .option('--longer <n>', 'table5: steps of some students that are trained longer besides', positiveInteger)
   .option(
     '--examples <n>',
     "table5: noisy examples of a seed, for which the teacher's outputs are kept",

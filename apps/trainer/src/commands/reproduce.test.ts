@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { UserError } from '../user-error';
 import { type ReproduceOptions, reproduce } from './reproduce';
 
 let folder: string;
@@ -67,5 +68,23 @@ test('options that contradict each other are refused', async () => {
   );
   await expect(reproduce(['table5'], options({ data: 'photos' }))).rejects.toThrowErrorMatchingInlineSnapshot(
     `[UserError: photographs are encoded by a first stage that is given: --data and --first-stage go together]`,
+  );
+});
+
+test('photographs or a first stage that are not there are told of, and nothing of them is kept', async () => {
+  const [data, firstStage] = [join(folder, 'photos'), join(folder, 'taef2')];
+  await expect(reproduce(['table5'], options({ data, firstStage }))).rejects.toThrow(
+    new UserError(`there is no first stage at ${firstStage}`),
+  );
+  await mkdir(firstStage);
+  await expect(reproduce(['table5'], options({ data, firstStage }))).rejects.toThrow(
+    new UserError(`data: there is no folder ${data}`),
+  );
+  expect(await readdir(join(folder, 'out/smoke/table5'))).toEqual(['pieces']);
+});
+
+test('students that are trained longer have more steps than the others', async () => {
+  await expect(reproduce(['table5'], options({ steps: 3, longer: 3 }))).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[UserError: table5: --longer must be more than the 3 steps of all students]`,
   );
 });

@@ -33,6 +33,8 @@ export type ReproduceOptions = {
   /** The first stage of the photographs. */
   readonly firstStage?: string;
   readonly steps?: number;
+  /** Of students that are trained longer besides. */
+  readonly longer?: number;
   /** Of the ablation, so that its teacher's outputs are kept. */
   readonly examples?: number;
   /** Say what the paper's scale costs. */
@@ -58,7 +60,7 @@ export async function reproduce(names: readonly string[], options: ReproduceOpti
   const out = resolve(options.out);
   const choice = pieceChoice(options);
   const photographs = givenPhotographs(options);
-  const { scale, seed, minutes, steps, examples } = options;
+  const { scale, seed, minutes, steps, longer, examples } = options;
   const interruption = interruptSignal();
   const { signal, stop } = timeLimit(interruption.signal, minutes);
   const notRun: NotRun[] = [];
@@ -77,6 +79,7 @@ export async function reproduce(names: readonly string[], options: ReproduceOpti
       models: resolve(options.models),
       photographs,
       steps,
+      longer,
       examples,
       pieces,
       openProgress: openProgressBar,

@@ -33,6 +33,8 @@ export type ReproductionContext = {
   readonly photographs?: { readonly folder: string; readonly firstStage: string } | undefined;
   /** Steps that students are trained, in place of the scale's. */
   readonly steps?: number | undefined;
+  /** Steps of those that are trained longer besides, in place of the scale's. */
+  readonly longer?: number | undefined;
   /** Noisy examples that students draw from, so that what the teacher says of them is kept; else every step has new ones. */
   readonly examples?: number | undefined;
   readonly openProgress: OpenProgress;

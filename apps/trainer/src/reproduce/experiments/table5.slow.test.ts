@@ -52,22 +52,23 @@ function run(choice: PieceChoice, given?: ReproductionContext['photographs'], ex
 
 test('photographs are prepared once; then a teacher and students of them are trained without them, in parts', async () => {
   const before = tf.memory().numTensors;
-  await expect(run({ only: ['data'] }, photographs)).rejects.toThrow('0 of 14 pieces');
+  await expect(run({ only: ['data'] }, photographs)).rejects.toThrow('0 of 22 pieces');
   await rm(photographs.folder, { recursive: true });
-  await expect(run({ only: ['teacher', 'lite', 'full'] })).rejects.toThrow('3 of 14 pieces');
+  await expect(run({ only: ['teacher', 'lite', 'full'] })).rejects.toThrow('3 of 22 pieces');
   const { values, tables, findings, settings } = await run('none');
   expect(tf.memory().numTensors).toBe(before);
   expect(settings).toMatchObject({ source: 'photographs', milestones: [1, 2], data: '4 photographs of 64 px' });
-  expect(findings[0]).toBe('11 of the trainings are not finished: shown is what had been measured of them.');
+  expect(findings[0]).toBe('19 of the trainings are not finished: shown is what had been measured of them.');
   const [{ rows }] = tables;
-  expect(rows.map(([student, , frechet]) => [student, frechet !== null]).slice(0, 7)).toEqual([
-    ['the teacher', true],
-    ['Lite', true],
-    ['Lite + WG', false],
-    ['SD without WG', false],
-    ['SD without L_spatial', false],
-    ['SD without L_freq', false],
-    ['SD', true],
+  const known = rows.map(([student, , frechet, , , error]) => [student, frechet !== null, error !== null]);
+  expect(known.slice(0, 7)).toEqual([
+    ['the teacher', true, false],
+    ['Lite', true, true],
+    ['Lite + WG', false, false],
+    ['SD without WG', false, false],
+    ['SD without L_spatial', false, false],
+    ['SD without L_freq', false, false],
+    ['SD', true, true],
   ]);
   const [, ...effects] = tables[1].rows.map(([label, , ...at]) => [label, at.filter((cell) => cell !== null).length]);
   expect(effects.at(-1)).toEqual(['all of it', 2]);
@@ -76,11 +77,39 @@ test('photographs are prepared once; then a teacher and students of them are tra
   await expect(run('none', other)).rejects.toThrow(`is of ${photographs.folder}, not of ${other.folder}`);
 });
 
+test('lambdas and longer trainings are drawn once there are some of them', async () => {
+  const names = (figures: readonly { readonly name: string }[]) => figures.map(({ name }) => name);
+  expect(names((await run('none')).figures)).toEqual(['table5-budget-frechet', 'table5-budget-high']);
+  await expect(run({ only: ['lambda-tenth', 'longer-lite', 'longer-full'] })).rejects.toThrow('3 of 22 pieces');
+  const { figures, tables, findings, values, settings } = await run('none');
+  expect(names(figures).slice(2)).toEqual(['table5-lambda', 'table5-longer']);
+  expect(settings).toMatchObject({ longerSteps: 4 });
+  const { title, columns, rows } = tables[2];
+  expect([title, columns]).toEqual(['4 steps instead of 2', ['student', 'after 2 steps', 'after 4 steps']]);
+  expect(rows).toEqual([
+    ['Lite', expect.stringMatching(/^\d+\.\d\d$/), expect.stringMatching(/^\d+\.\d\d$/)],
+    ['SD', expect.stringMatching(/^\d+\.\d\d \([+−]\d+\.\d\d\)$/), expect.stringMatching(/ \([+−]\d+\.\d\d\)$/)],
+  ]);
+  expect(findings.at(-1)).toMatch(
+    /^After 4 steps, of seed 0 alone, Lite is at \d+\.\d\d, and the others differ from it by: SD: .*, where 2 steps gave/,
+  );
+  const { steps, students } = values.longer as {
+    steps: number;
+    students: { name: string; runs: { at: unknown[] }[] }[];
+  };
+  expect(steps).toBe(4);
+  expect(students.map(({ name, runs: [{ at }] }) => [name, at.length])).toEqual([
+    ['lite', 2],
+    ['wg', 0],
+    ['full', 2],
+  ]);
+});
+
 test('students of a finite set of examples read what the teacher said once, whatever they compare', async () => {
   const outputs = join(folder, 'out/photographs/outputs/examples-4-seed-0');
-  await expect(run({ only: ['output-only'] }, undefined, 4)).rejects.toThrow('1 of 14 pieces');
+  await expect(run({ only: ['output-only'] }, undefined, 4)).rejects.toThrow('1 of 22 pieces');
   const written = await stat(join(outputs, '00000.safetensors'));
-  await expect(run({ only: ['no-freq', 'full'] }, undefined, 4)).rejects.toThrow('2 of 14 pieces');
+  await expect(run({ only: ['no-freq', 'full'] }, undefined, 4)).rejects.toThrow('2 of 22 pieces');
   expect((await stat(join(outputs, '00000.safetensors'))).mtimeMs).toBe(written.mtimeMs);
   const { settings, tables, findings } = await run('none', undefined, 4);
   expect(settings).toMatchObject({ examples: 4 });
@@ -93,5 +122,6 @@ test('students of a finite set of examples read what the teacher said once, what
   expect(await readdir(join(folder, 'out/photographs/models'))).toEqual([
     'steps-2-examples-4-seed-0',
     'steps-2-seed-0',
+    'steps-4-seed-0',
   ]);
 });

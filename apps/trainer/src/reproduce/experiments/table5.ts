@@ -3,12 +3,31 @@ import { z } from 'zod';
 import { formatParameters } from '../../report/format';
 import { type FigureLine, lineFigure } from '../figures/line-figure';
 import type { Reproduction, ReproductionContext } from '../reproduction';
-import { confidenceInterval, formatInterval, type Interval } from '../statistics';
+import { confidenceInterval } from '../statistics';
 import { openAblationData } from './ablation/ablation-data';
-import { type AblationSetting, ablationSetting } from './ablation/ablation-setting';
+import { type AblationSetting, ablationSetting, longerSetting } from './ablation/ablation-setting';
 import { AblationSeed, type Measured, measured, trained } from './ablation/ablation-student';
 import { TEACHER, teacherPiece } from './ablation/ablation-teacher';
-import { ABLATION_ROWS, type AblationVariant, EFFECTS, OPEN_VARIANTS, VARIANTS } from './ablation/ablation-variants';
+import {
+  ABLATION_ROWS,
+  type AblationVariant,
+  EFFECTS,
+  LONGER,
+  OPEN_VARIANTS,
+  VARIANTS,
+} from './ablation/ablation-variants';
+import { lambdaFigure } from './ablation/lambda-figure';
+import { type LongerStudents, longerPart } from './ablation/longer-part';
+import {
+  DIGITS,
+  type MeasuredStudent,
+  type Metric,
+  over,
+  predictionErrorOver,
+  signed,
+  signedInterval,
+  written,
+} from './ablation/measured-student';
 
 export const table5: Reproduction = {
   name: 'table5',
@@ -20,47 +39,67 @@ export const table5: Reproduction = {
   run,
 };
 
-/** What has been measured of a student: by seed, by steps. */
-type Student = {
-  readonly variant: AblationVariant;
-  readonly parameters: number;
-  readonly runs: readonly { readonly seed: number; readonly at: ReadonlyMap<number, Measured> }[];
-};
+/** Of an open variant, the last ones. */
+const OPEN_MEASUREMENTS = 2;
 
 async function run(context: ReproductionContext) {
   const { pieces, seed } = context;
   const setting = ablationSetting(context);
+  const long = longerSetting(context);
   const data = await openAblationData(context, setting);
   try {
     const seeds = Array.from({ length: setting.size.seeds }, (_, i) => {
       return new AblationSeed(context, setting, data, seed + i);
     });
     const [first] = seeds;
+    const longer = long && new AblationSeed(context, long, data, seed, 'longer-');
     // The six rows of every seed come before the open variants: what is there when the time is up can be compared.
     const wanted = [
       ...seeds.flatMap((one) => ABLATION_ROWS.map(({ name }) => one.training(name))),
-      ...OPEN_VARIANTS.map(({ name }) => first.training(name)),
+      ...OPEN_VARIANTS.map(({ name }) => first.training(name, setting.milestones.slice(-OPEN_MEASUREMENTS))),
+      ...(longer ? LONGER.map((name) => longer.training(name)) : []),
     ];
     const either = z.union([measured, trained]);
     const found = await pieces.some(either, [teacherPiece(context, setting, data), ...wanted]);
     const teacher = measured.safeParse(found.get(TEACHER)).data;
-    const students: Student[] = [];
+    const students: MeasuredStudent[] = [];
     for (const variant of VARIANTS) {
-      const own = ABLATION_ROWS.includes(variant) ? seeds : [first];
-      const parameters = countParameters(setting.project.models[variant.name].unet as unknown as UNetConfig);
-      const runs = [];
-      for (const one of own) runs.push({ seed: one.seed, at: await one.measurements(variant.name) });
-      students.push({ variant, parameters, runs });
+      students.push(await measuredStudent(setting, variant, ABLATION_ROWS.includes(variant) ? seeds : [first]));
     }
-    return outcome(setting, data.description, teacher, students, wanted.length - found.size + (teacher ? 1 : 0));
+    const trainedLonger = long && longer && (await longerStudents(long, longer));
+    const missing = wanted.length - found.size + (teacher ? 1 : 0);
+    return outcome(setting, data.description, teacher, students, trainedLonger, missing);
   } finally {
     await data.values.close();
     data.extractor.dispose();
   }
 }
 
+async function measuredStudent(
+  { project }: AblationSetting,
+  variant: AblationVariant,
+  seeds: readonly AblationSeed[],
+): Promise<MeasuredStudent> {
+  const { name } = variant;
+  const parameters = countParameters(project.models[name].unet as unknown as UNetConfig);
+  const runs = [];
+  for (const one of seeds) {
+    runs.push({ seed: one.seed, at: await one.measurements(name), predictionError: await one.predictionError(name) });
+  }
+  return { variant, parameters, runs };
+}
+
+async function longerStudents(setting: AblationSetting, one: AblationSeed): Promise<LongerStudents> {
+  const { milestones, size } = setting;
+  const students = [];
+  for (const variant of VARIANTS.filter(({ name }) => LONGER.some((longer) => longer === name))) {
+    students.push(await measuredStudent(setting, variant, [one]));
+  }
+  return { seed: one.seed, steps: size.steps, milestones, students };
+}
+
 /** The last of the steps that all rows have reached; of all steps where there is none. */
-function latest(milestones: readonly number[], rows: readonly Student[]): number {
+function latest(milestones: readonly number[], rows: readonly MeasuredStudent[]): number {
   const reached = milestones.filter((at) => rows.every(({ runs }) => runs.some((one) => one.at.has(at))));
   return reached[reached.length - 1] ?? milestones[milestones.length - 1];
 }
@@ -68,26 +107,15 @@ function latest(milestones: readonly number[], rows: readonly Student[]): number
 /** Times the teacher's distance. */
 const FAR = 1.5;
 
-type Metric = 'frechet' | 'high' | 'low';
-const DIGITS: Readonly<Record<Metric, number>> = { frechet: 2, high: 3, low: 3 };
-
-/** Over seeds; none where nothing is measured. */
-function over({ runs }: Student, at: number, metric: Metric): Interval | undefined {
-  const values = runs.flatMap((one) => one.at.get(at)?.[metric] ?? []);
-  return values.length > 0 ? confidenceInterval(values) : undefined;
-}
-
-function written(interval: Interval | undefined, digits: number): string | null {
-  return interval ? formatInterval(interval, digits) : null;
-}
-
 function outcome(
   { milestones, size, source, project, examples }: AblationSetting,
   data: string,
   teacher: Measured | undefined,
-  students: readonly Student[],
+  students: readonly MeasuredStudent[],
+  longer: LongerStudents | undefined,
   missing: number,
 ) {
+  const trainedLonger = longerPart(longer, students, milestones);
   const rows = students.slice(0, ABLATION_ROWS.length);
   const last = latest(milestones, rows);
   const effects = EFFECTS.map((effect) => ({
@@ -100,26 +128,35 @@ function outcome(
       ...size,
       ...(examples === undefined ? {} : { examples }),
       milestones,
+      ...(longer ? { longerSteps: longer.steps } : {}),
       source,
       data,
       teacherParameters: countParameters(teacherUnet),
     },
     values: {
       teacher,
-      students: students.map(({ variant: { name, label }, parameters, runs }) => ({
-        name,
-        label,
-        parameters,
-        runs: runs.map(({ seed, at }) => ({ seed, at: [...at].map(([steps, values]) => ({ steps, ...values })) })),
-      })),
+      students: students.map(listed),
       effects,
+      ...(longer ? { longer: { steps: longer.steps, students: longer.students.map(listed) } } : {}),
     },
-    figures: (['frechet', 'high'] as const).flatMap((metric) => budgetFigure(metric, milestones, rows)),
+    figures: [
+      ...(['frechet', 'high'] as const).flatMap((metric) => budgetFigure(metric, milestones, rows)),
+      ...lambdaFigure(students, rows[0].runs[0].seed, last),
+      ...trainedLonger.figures,
+    ],
     tables: [
       {
         title: 'The ablation',
-        note: `After ${last} steps: mean and 95 % interval over the seeds; an open variant has one. The paper’s FIDs are of other data, other models and another network: compare the order.`,
-        columns: ['student', 'parameters', 'Fréchet, SqueezeNet', 'high-frequency error', 'low', 'FID on FFHQ, paper'],
+        note: `After ${last} steps: mean and 95 % interval over the seeds; an open variant has one. The error of the prediction is the squared one of training, without what a teacher adds, over the last fifth of all steps: students of a seed saw the same examples. The paper’s FIDs are of other data, other models and another network: compare the order.`,
+        columns: [
+          'student',
+          'parameters',
+          'Fréchet, SqueezeNet',
+          'high-frequency error',
+          'low',
+          'error of the prediction',
+          'FID on FFHQ, paper',
+        ],
         rows: [
           ...(teacher
             ? [
@@ -130,6 +167,7 @@ function outcome(
                   teacher.high.toFixed(DIGITS.high),
                   teacher.low.toFixed(DIGITS.low),
                   null,
+                  null,
                 ],
               ]
             : []),
@@ -139,6 +177,7 @@ function outcome(
             ...(['frechet', 'high', 'low'] as const).map((metric) =>
               written(over(student, last, metric), DIGITS[metric]),
             ),
+            written(predictionErrorOver(student), DIGITS.predictionError),
             student.variant.fid === undefined ? null : String(student.variant.fid),
           ]),
         ],
@@ -153,6 +192,7 @@ function outcome(
           ...at.map((values) => (values.length > 0 ? signedInterval(confidenceInterval(values)) : null)),
         ]),
       },
+      ...trainedLonger.tables,
     ],
     findings: [
       ...findings(
@@ -163,7 +203,24 @@ function outcome(
         teacher,
       ),
       ...openFindings(students, last),
+      ...trainedLonger.findings,
     ],
+  };
+}
+
+/** As JSON. */
+function listed({ variant: { name, label }, parameters, runs }: MeasuredStudent) {
+  const measurements = (at: MeasuredStudent['runs'][number]['at']) =>
+    [...at].map(([steps, values]) => ({ steps, ...values }));
+  return {
+    name,
+    label,
+    parameters,
+    runs: runs.map(({ seed, at, predictionError }) => ({
+      seed,
+      at: measurements(at),
+      ...(predictionError === undefined ? {} : { predictionError }),
+    })),
   };
 }
 
@@ -172,7 +229,7 @@ type Effect = (typeof EFFECTS)[number] & { readonly at: readonly (readonly numbe
 const fid = (name: string) => ABLATION_ROWS.find((row) => row.name === name)?.fid ?? Number.NaN;
 
 /** Of every seed that has both. */
-function differences(rows: readonly Student[], { from, to }: (typeof EFFECTS)[number], at: number): number[] {
+function differences(rows: readonly MeasuredStudent[], { from, to }: (typeof EFFECTS)[number], at: number): number[] {
   const of = (name: string) => rows.find(({ variant }) => variant.name === name)?.runs ?? [];
   return of(to).flatMap(({ seed, at: own }) => {
     const other = of(from)
@@ -183,16 +240,9 @@ function differences(rows: readonly Student[], { from, to }: (typeof EFFECTS)[nu
   });
 }
 
-const signed = (value: number, digits: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
-
-function signedInterval({ mean, high }: Interval): string {
-  const half = high - mean;
-  return signed(mean, DIGITS.frechet) + (Number.isFinite(half) ? ` ± ${half.toFixed(DIGITS.frechet)}` : '');
-}
-
 function findings(
   milestones: readonly number[],
-  rows: readonly Student[],
+  rows: readonly MeasuredStudent[],
   effects: readonly Effect[],
   missing: number,
   teacher: Measured | undefined,
@@ -240,7 +290,7 @@ function findings(
 }
 
 /** The open variants beside the full student of their one seed. */
-function openFindings(students: readonly Student[], at: number): string[] {
+function openFindings(students: readonly MeasuredStudent[], at: number): string[] {
   const full = students[ABLATION_ROWS.length - 1];
   const [{ seed, at: measurements }] = full.runs;
   const reference = measurements.get(at);
@@ -257,7 +307,7 @@ function openFindings(students: readonly Student[], at: number): string[] {
 }
 
 /** Says so where even the best student is far behind its teacher: what orders such students is how fast they begin. */
-function farFromTrained(rows: readonly Student[], at: number, teacher: Measured | undefined): string[] {
+function farFromTrained(rows: readonly MeasuredStudent[], at: number, teacher: Measured | undefined): string[] {
   const means = rows.flatMap((student) => over(student, at, 'frechet')?.mean ?? []);
   const best = Math.min(...means);
   if (!teacher || !(best > FAR * teacher.frechet)) return [];
@@ -266,7 +316,7 @@ function farFromTrained(rows: readonly Student[], at: number, teacher: Measured 
   ];
 }
 
-function budgetFigure(metric: 'frechet' | 'high', milestones: readonly number[], rows: readonly Student[]) {
+function budgetFigure(metric: 'frechet' | 'high', milestones: readonly number[], rows: readonly MeasuredStudent[]) {
   if (milestones.length < 2) return [];
   const what = { frechet: 'Fréchet distance', high: 'high-frequency error' }[metric];
   const lines = rows.map((student): FigureLine => {

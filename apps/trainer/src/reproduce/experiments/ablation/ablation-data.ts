@@ -73,10 +73,13 @@ async function prepare(
 ): Promise<Prepared> {
   if (source === 'photographs') {
     if (!photographs) throw new UserError(`${folder} is not complete: give --data and --first-stage once more`);
-    await keepFirstStage(photographs.firstStage, join(folder, 'first-stage'));
+    if (!existsSync(photographs.firstStage))
+      throw new UserError(`there is no first stage at ${photographs.firstStage}`);
   }
   const run = { config: project, folder: new RunFolder(folder) };
   const dataset = await openDataset(project.data, project.seed, openProgress, report, signal);
+  // What was kept says from now on that the ablation is of photographs: they are there.
+  if (photographs) await keepFirstStage(photographs.firstStage, join(folder, 'first-stage'));
   const autoencoder = await openFirstStage(run);
   try {
     const firstStage = await weightsDigest(firstStageWeights(run));

@@ -18,6 +18,8 @@ export type AblationSize = {
   /** Of the six rows; an open variant has one. */
   readonly seeds: number;
   readonly steps: number;
+  /** Times the steps that some students are trained besides. */
+  readonly longer?: number;
   /** Parts of the steps after which a student is measured. */
   readonly measuredAt: readonly number[];
   readonly batchSize: number;
@@ -35,6 +37,7 @@ const SIZES: Readonly<Record<Scale, AblationSize>> = {
     references: 4,
     seeds: 1,
     steps: 2,
+    longer: 2,
     measuredAt: [0.5, 1],
     batchSize: 2,
     checkpointEvery: 1,
@@ -59,6 +62,7 @@ const SIZES: Readonly<Record<Scale, AblationSize>> = {
     references: 5000,
     seeds: 3,
     steps: 9600,
+    longer: 10,
     measuredAt: [0.125, 0.25, 0.5, 1],
     batchSize: 64,
     checkpointEvery: 1000,
@@ -97,7 +101,17 @@ export type AblationSetting = {
   readonly examples: number | undefined;
 };
 
-type Context = Pick<ReproductionContext, 'scale' | 'seed' | 'folder' | 'photographs' | 'steps' | 'examples'>;
+type Context = Pick<ReproductionContext, 'scale' | 'seed' | 'folder' | 'photographs' | 'steps' | 'longer' | 'examples'>;
+
+/** The same for students that are trained longer; none where neither the scale nor the user wants them. @throws {UserError} */
+export function longerSetting(context: Context): AblationSetting | undefined {
+  const size = SIZES[context.scale];
+  const { steps = size.steps } = context;
+  const longer = context.longer ?? (size.longer === undefined ? undefined : size.longer * steps);
+  if (longer === undefined) return undefined;
+  if (longer <= steps) throw new UserError(`table5: --longer must be more than the ${steps} steps of all students`);
+  return ablationSetting({ ...context, steps: longer });
+}
 
 /**
  * Generated images with the demo's first stage and teacher; or photographs, where they are given or were once, with the

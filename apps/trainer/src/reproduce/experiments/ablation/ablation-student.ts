@@ -14,6 +14,7 @@ import { gatherStatistics } from '../../../evaluation/set-statistics';
 import { writeAtomically } from '../../../files/atomic-file';
 import { withSafetensors } from '../../../files/tensor-file';
 import { loadDiffusionModel } from '../../../files/weights-file';
+import { readMetrics } from '../../../training/metrics-log';
 import { keepTeacherOutputs, modelWeights, openFirstStage, runModel } from '../../../training/run-stages';
 import { type Piece, Pieces } from '../../pieces';
 import type { ReproductionContext } from '../../reproduction';
@@ -39,6 +40,9 @@ const kept = z.object({ examples: z.number() });
 /** Of those that learn from the teacher, the one that is compared with it in all places. */
 const MOST_FEATURES = 'full';
 
+/** Of the steps, at their end. */
+const ERROR_PART = 0.2;
+
 /** Models of a seed, all of which see the same examples, times and noise. */
 export class AblationSeed {
   readonly #config: ProjectConfig;
@@ -52,6 +56,8 @@ export class AblationSeed {
     private readonly setting: AblationSetting,
     private readonly data: AblationData,
     readonly seed: number,
+    /** Before the names of its pieces, where they share a folder with those of another setting. */
+    private readonly prefix = '',
   ) {
     const { folder, project, milestones, examples } = setting;
     const steps = milestones[milestones.length - 1];
@@ -101,13 +107,12 @@ export class AblationSeed {
     };
   }
 
-  /** Training and measuring a student. */
-  training(name: string): Piece<z.infer<typeof trained>> {
-    const { milestones } = this.setting;
+  /** Training and measuring a student. @param milestones steps after which it is measured. */
+  training(name: string, milestones = this.setting.milestones): Piece<z.infer<typeof trained>> {
     const { distillation } = this.#config.models[name];
     const teacher = modelWeights({ config: this.#config, folder: this.#folder }, 'teacher');
     return {
-      name: `${name}-seed${this.seed}`,
+      name: `${this.prefix}${name}-seed${this.seed}`,
       settings: milestones.map((at) => this.#settings(name, at)),
       ready: () => distillation === undefined || existsSync(teacher),
       compute: async () => {
@@ -136,9 +141,22 @@ export class AblationSeed {
     );
   }
 
+  /**
+   * The squared error of a finished student's prediction alone, over the last fifth of its steps: students of a seed saw the
+   * same examples. Known where its log is.
+   */
+  async predictionError(name: string): Promise<number | undefined> {
+    const { milestones } = this.setting;
+    const steps = milestones[milestones.length - 1];
+    const rows = await readMetrics(this.#folder.stage(name).metrics);
+    if (rows.at(-1)?.step !== steps - 1) return undefined;
+    const errors = rows.filter(({ step }) => step >= (1 - ERROR_PART) * steps).map(({ parts }) => parts.diffusion);
+    return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  }
+
   #measurement(name: string, at: number): Piece<Measured> {
     return {
-      name: `${name}-seed${this.seed}-at-${at}`,
+      name: `${this.prefix}${name}-seed${this.seed}-at-${at}`,
       settings: this.#settings(name, at),
       compute: async () => {
         const stage = this.#folder.stage(name);

@@ -14,6 +14,9 @@ export type AblationVariant = {
 
 const GATED = { fuse: 'conv', gate: 'channel' } as const;
 
+/** Of both terms of the distillation. */
+const lambda = (value: number) => ({ lambdaSpatial: value, lambdaFrequency: value });
+
 /** The six rows of Table 5. */
 export const ABLATION_ROWS: readonly AblationVariant[] = [
   { name: 'lite', label: 'Lite', fid: ABLATION_FID.lite },
@@ -36,7 +39,10 @@ export const ABLATION_ROWS: readonly AblationVariant[] = [
   { name: 'full', label: 'SD', fid: ABLATION_FID.full, wavelet: GATED, distillation: {} },
 ];
 
-/** What the paper's text leaves open: the full student with one thing changed. */
+/**
+ * What the paper's text leaves open, and what may make its claims hold or fail at a scale that is not its own: the full
+ * student with one thing changed.
+ */
 export const OPEN_VARIANTS: readonly AblationVariant[] = [
   { name: 'fuse-sum', label: 'SD, bands fused by a sum', wavelet: { ...GATED, fuse: 'sum' }, distillation: {} },
   { name: 'gate-band', label: 'SD, one gate a band', wavelet: { ...GATED, gate: 'band' }, distillation: {} },
@@ -55,6 +61,21 @@ export const OPEN_VARIANTS: readonly AblationVariant[] = [
   { name: 'output-only', label: 'SD, output alone', wavelet: GATED, distillation: { features: 'output' } },
   { name: 'finest', label: 'SD, output and finest level', wavelet: GATED, distillation: { features: [0] } },
   { name: 'coarser', label: 'SD, output and next level', wavelet: GATED, distillation: { features: [1] } },
+  { name: 'alpha-zero', label: 'SD, frequencies weighed alike', wavelet: GATED, distillation: { alpha: 0 } },
+  { name: 'lambda-tenth', label: 'SD, lambdas of 0.01', wavelet: GATED, distillation: lambda(0.01) },
+  { name: 'lambda-hundredth', label: 'SD, lambdas of 0.001', wavelet: GATED, distillation: lambda(0.001) },
+  {
+    name: 'output-one',
+    label: 'SD, output alone, lambdas of 1',
+    wavelet: GATED,
+    distillation: { features: 'output', ...lambda(1) },
+  },
+  {
+    name: 'output-ten',
+    label: 'SD, output alone, lambdas of 10',
+    wavelet: GATED,
+    distillation: { features: 'output', ...lambda(10) },
+  },
 ];
 
 /** All students, the six rows first. */
@@ -67,4 +88,27 @@ export const EFFECTS = [
   { label: 'L_spatial', from: 'no-spatial', to: 'full' },
   { label: 'L_freq', from: 'no-freq', to: 'full' },
   { label: 'all of it', from: 'lite', to: 'full' },
+] as const;
+
+/** Students that are trained longer besides: what the whole of it and its two parts change, once the budget is another. */
+export const LONGER = ['lite', 'wg', 'full'] as const;
+
+/** Students that differ by the lambdas of both terms alone. */
+export const LAMBDA_SERIES = [
+  {
+    label: 'output and features',
+    students: [
+      { lambda: 0.001, name: 'lambda-hundredth' },
+      { lambda: 0.01, name: 'lambda-tenth' },
+      { lambda: 0.1, name: 'full' },
+    ],
+  },
+  {
+    label: 'output alone',
+    students: [
+      { lambda: 0.1, name: 'output-only' },
+      { lambda: 1, name: 'output-one' },
+      { lambda: 10, name: 'output-ten' },
+    ],
+  },
 ] as const;
