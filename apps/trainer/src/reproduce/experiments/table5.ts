@@ -24,6 +24,7 @@ import {
   type Metric,
   over,
   predictionErrorOver,
+  type StudentRun,
   signed,
   signedInterval,
   written,
@@ -120,7 +121,8 @@ function outcome(
   const last = latest(milestones, rows);
   const effects = EFFECTS.map((effect) => ({
     ...effect,
-    at: milestones.map((at) => differences(rows, effect, at)),
+    at: milestones.map((at) => differences(rows, effect, (run) => run.at.get(at)?.frechet)),
+    predictionError: differences(rows, effect, (run) => run.predictionError),
   }));
   const teacherUnet = project.models.teacher.unet as unknown as UNetConfig;
   return {
@@ -184,12 +186,13 @@ function outcome(
       },
       {
         title: 'What each part changes',
-        note: 'Fréchet distance of the second student less that of the first, of the same seed: mean and 95 % interval. Below 0 the part helps.',
-        columns: ['part', 'paper, FID', ...milestones.map((at) => `after ${at} steps`)],
-        rows: effects.map(({ label, from, to, at }) => [
+        note: 'Fréchet distance of the student with the part less that of the one without it, of the same seed: mean and 95 % interval. Below 0 the part helps. Last the same of the error of the prediction.',
+        columns: ['part', 'paper, FID', ...milestones.map((at) => `after ${at} steps`), 'error of the prediction'],
+        rows: effects.map(({ label, from, to, at, predictionError }) => [
           label,
           signed(fid(to) - fid(from), 1),
-          ...at.map((values) => (values.length > 0 ? signedInterval(confidenceInterval(values)) : null)),
+          ...at.map((values) => signedMean(values, DIGITS.frechet)),
+          signedMean(predictionError, DIGITS.predictionError),
         ]),
       },
       ...trainedLonger.tables,
@@ -224,20 +227,29 @@ function listed({ variant: { name, label }, parameters, runs }: MeasuredStudent)
   };
 }
 
-type Effect = (typeof EFFECTS)[number] & { readonly at: readonly (readonly number[])[] };
+type Effect = (typeof EFFECTS)[number] & {
+  readonly at: readonly (readonly number[])[];
+  readonly predictionError: readonly number[];
+};
 
 const fid = (name: string) => ABLATION_ROWS.find((row) => row.name === name)?.fid ?? Number.NaN;
 
 /** Of every seed that has both. */
-function differences(rows: readonly MeasuredStudent[], { from, to }: (typeof EFFECTS)[number], at: number): number[] {
+function differences(
+  rows: readonly MeasuredStudent[],
+  { from, to }: (typeof EFFECTS)[number],
+  measure: (run: StudentRun) => number | undefined,
+): number[] {
   const of = (name: string) => rows.find(({ variant }) => variant.name === name)?.runs ?? [];
-  return of(to).flatMap(({ seed, at: own }) => {
-    const other = of(from)
-      .find((one) => one.seed === seed)
-      ?.at.get(at);
-    const value = own.get(at);
-    return value && other ? [value.frechet - other.frechet] : [];
+  return of(to).flatMap((run) => {
+    const other = of(from).find(({ seed }) => seed === run.seed);
+    const [value, reference] = [measure(run), other && measure(other)];
+    return value === undefined || reference === undefined ? [] : [value - reference];
   });
+}
+
+function signedMean(values: readonly number[], digits: number): string | null {
+  return values.length > 0 ? signedInterval(confidenceInterval(values), digits) : null;
 }
 
 function findings(
@@ -284,7 +296,7 @@ function findings(
       const means = milestones.map((_, i) => (at[i].length > 0 ? confidenceInterval(at[i]).mean : Number.NaN));
       const since = milestones.find((_, i) => means.slice(i).every((mean) => mean < 0 === interval.mean < 0));
       const settles = since === undefined || since === last ? '' : `, of this sign from ${since} steps on`;
-      return `${label} ${helps} after ${last} steps: ${signedInterval(interval)} (${sure})${settles}; in the paper ${signed(fid(to) - fid(from), 1)} of FID.`;
+      return `${label} ${helps} after ${last} steps: ${signedInterval(interval, DIGITS.frechet)} (${sure})${settles}; in the paper ${signed(fid(to) - fid(from), 1)} of FID.`;
     }),
   ];
 }

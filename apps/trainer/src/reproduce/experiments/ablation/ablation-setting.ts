@@ -37,7 +37,6 @@ const SIZES: Readonly<Record<Scale, AblationSize>> = {
     references: 4,
     seeds: 1,
     steps: 2,
-    longer: 2,
     measuredAt: [0.5, 1],
     batchSize: 2,
     checkpointEvery: 1,

@@ -150,7 +150,8 @@ export class AblationSeed {
     const steps = milestones[milestones.length - 1];
     const rows = await readMetrics(this.#folder.stage(name).metrics);
     if (rows.at(-1)?.step !== steps - 1) return undefined;
-    const errors = rows.filter(({ step }) => step >= (1 - ERROR_PART) * steps).map(({ parts }) => parts.diffusion);
+    const from = Math.min((1 - ERROR_PART) * steps, steps - 1);
+    const errors = rows.filter(({ step }) => step >= from).map(({ parts }) => parts.diffusion);
     return errors.reduce((sum, error) => sum + error, 0) / errors.length;
   }
 

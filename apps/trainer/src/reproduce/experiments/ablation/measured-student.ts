@@ -46,7 +46,7 @@ export function written(of: Interval | undefined, digits: number): string | null
 /** `+1.2`, `−0.4` */
 export const signed = (value: number, digits: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 
-export function signedInterval({ mean, high }: Interval): string {
+export function signedInterval({ mean, high }: Interval, digits: number): string {
   const half = high - mean;
-  return signed(mean, DIGITS.frechet) + (Number.isFinite(half) ? ` ± ${half.toFixed(DIGITS.frechet)}` : '');
+  return signed(mean, digits) + (Number.isFinite(half) ? ` ± ${half.toFixed(digits)}` : '');
 }
