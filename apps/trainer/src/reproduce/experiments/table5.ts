@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { formatParameters } from '../../report/format';
 import { type FigureLine, lineFigure } from '../figures/line-figure';
 import type { Reproduction, ReproductionContext } from '../reproduction';
-import { confidenceInterval } from '../statistics';
 import { openAblationData } from './ablation/ablation-data';
 import { type AblationSetting, ablationSetting, longerSetting } from './ablation/ablation-setting';
 import { AblationSeed, type Measured, measured, trained } from './ablation/ablation-student';
@@ -14,8 +13,12 @@ import {
   EFFECTS,
   LONGER,
   OPEN_VARIANTS,
+  OUTPUT_EFFECTS,
+  OUTPUT_ROWS,
+  SEEDED,
   VARIANTS,
 } from './ablation/ablation-variants';
+import { type Effect, type EffectOf, effectFinding, effectsTable, measuredEffect } from './ablation/effects';
 import { lambdaFigure } from './ablation/lambda-figure';
 import { type LongerStudents, longerPart } from './ablation/longer-part';
 import {
@@ -24,9 +27,7 @@ import {
   type Metric,
   over,
   predictionErrorOver,
-  type StudentRun,
   signed,
-  signedInterval,
   written,
 } from './ablation/measured-student';
 
@@ -40,8 +41,8 @@ export const table5: Reproduction = {
   run,
 };
 
-/** Of an open variant, the last ones. */
-const OPEN_MEASUREMENTS = 2;
+/** Measurements of students that are not in the paper's table: the last ones. */
+const LATE = 2;
 
 async function run(context: ReproductionContext) {
   const { pieces, seed } = context;
@@ -54,10 +55,12 @@ async function run(context: ReproductionContext) {
     });
     const [first] = seeds;
     const longer = long && new AblationSeed(context, long, data, seed, 'longer-');
+    const late = setting.milestones.slice(-LATE);
     // The six rows of every seed come before the open variants: what is there when the time is up can be compared.
     const wanted = [
       ...seeds.flatMap((one) => ABLATION_ROWS.map(({ name }) => one.training(name))),
-      ...OPEN_VARIANTS.map(({ name }) => first.training(name, setting.milestones.slice(-OPEN_MEASUREMENTS))),
+      ...OPEN_VARIANTS.map(({ name }) => first.training(name, late)),
+      ...seeds.flatMap((one) => OUTPUT_ROWS.map(({ name }) => one.training(name, late))),
       ...(longer ? LONGER.map((name) => longer.training(name)) : []),
     ];
     const either = z.union([measured, trained]);
@@ -65,7 +68,7 @@ async function run(context: ReproductionContext) {
     const teacher = measured.safeParse(found.get(TEACHER)).data;
     const students: MeasuredStudent[] = [];
     for (const variant of VARIANTS) {
-      students.push(await measuredStudent(setting, variant, ABLATION_ROWS.includes(variant) ? seeds : [first]));
+      students.push(await measuredStudent(setting, variant, SEEDED.includes(variant) ? seeds : [first]));
     }
     const trainedLonger = long && longer && (await longerStudents(long, longer));
     const missing = wanted.length - found.size + (teacher ? 1 : 0);
@@ -119,11 +122,12 @@ function outcome(
   const trainedLonger = longerPart(longer, students, milestones);
   const rows = students.slice(0, ABLATION_ROWS.length);
   const last = latest(milestones, rows);
-  const effects = EFFECTS.map((effect) => ({
-    ...effect,
-    at: milestones.map((at) => differences(rows, effect, (run) => run.at.get(at)?.frechet)),
-    predictionError: differences(rows, effect, (run) => run.predictionError),
-  }));
+  const until = milestones.filter((at) => at <= last);
+  const measure = (effect: EffectOf) => measuredEffect(effect, students, milestones);
+  const effects = EFFECTS.map(({ from, to, ...words }) =>
+    measure({ ...words, from, to, published: fid(to) - fid(from) }),
+  );
+  const ofOutput = OUTPUT_EFFECTS.map(measure).filter(({ at }) => at.some((values) => values.length > 0));
   const teacherUnet = project.models.teacher.unet as unknown as UNetConfig;
   return {
     settings: {
@@ -139,6 +143,7 @@ function outcome(
       teacher,
       students: students.map(listed),
       effects,
+      ...(ofOutput.length > 0 ? { effectsOfOutput: ofOutput } : {}),
       ...(longer ? { longer: { steps: longer.steps, students: longer.students.map(listed) } } : {}),
     },
     figures: [
@@ -184,28 +189,22 @@ function outcome(
           ]),
         ],
       },
-      {
-        title: 'What each part changes',
-        note: 'Fréchet distance of the student with the part less that of the one without it, of the same seed: mean and 95 % interval. Below 0 the part helps. Last the same of the error of the prediction.',
-        columns: ['part', 'paper, FID', ...milestones.map((at) => `after ${at} steps`), 'error of the prediction'],
-        rows: effects.map(({ label, from, to, at, predictionError }) => [
-          label,
-          signed(fid(to) - fid(from), 1),
-          ...at.map((values) => signedMean(values, DIGITS.frechet)),
-          signedMean(predictionError, DIGITS.predictionError),
-        ]),
-      },
+      effectsTable('What each part changes', effects, milestones),
+      ...(ofOutput.length > 0
+        ? [
+            effectsTable(
+              'What each part changes where the output alone is compared, lambdas of 10',
+              ofOutput,
+              milestones,
+            ),
+          ]
+        : []),
       ...trainedLonger.tables,
     ],
     findings: [
-      ...findings(
-        milestones.filter((at) => at <= last),
-        rows,
-        effects,
-        missing,
-        teacher,
-      ),
+      ...findings(until, rows, effects, missing, teacher),
       ...openFindings(students, last),
+      ...ofOutput.map((effect) => `With the output alone and lambdas of 10: ${effectFinding(effect, until)}`),
       ...trainedLonger.findings,
     ],
   };
@@ -227,30 +226,7 @@ function listed({ variant: { name, label }, parameters, runs }: MeasuredStudent)
   };
 }
 
-type Effect = (typeof EFFECTS)[number] & {
-  readonly at: readonly (readonly number[])[];
-  readonly predictionError: readonly number[];
-};
-
 const fid = (name: string) => ABLATION_ROWS.find((row) => row.name === name)?.fid ?? Number.NaN;
-
-/** Of every seed that has both. */
-function differences(
-  rows: readonly MeasuredStudent[],
-  { from, to }: (typeof EFFECTS)[number],
-  measure: (run: StudentRun) => number | undefined,
-): number[] {
-  const of = (name: string) => rows.find(({ variant }) => variant.name === name)?.runs ?? [];
-  return of(to).flatMap((run) => {
-    const other = of(from).find(({ seed }) => seed === run.seed);
-    const [value, reference] = [measure(run), other && measure(other)];
-    return value === undefined || reference === undefined ? [] : [value - reference];
-  });
-}
-
-function signedMean(values: readonly number[], digits: number): string | null {
-  return values.length > 0 ? signedInterval(confidenceInterval(values), digits) : null;
-}
 
 function findings(
   milestones: readonly number[],
@@ -283,21 +259,7 @@ function findings(
             : `The order is the same from ${settled} steps on.`,
         ]
       : []),
-    ...effects.map(({ label, from, to, at }) => {
-      const values = at[milestones.length - 1];
-      if (values.length === 0) return `${label}: not measured.`;
-      const interval = confidenceInterval(values);
-      const sure = !Number.isFinite(interval.low)
-        ? 'one seed says nothing of chance'
-        : interval.high < 0 || interval.low > 0
-          ? 'the interval excludes 0'
-          : 'the interval includes 0';
-      const helps = interval.mean < 0 ? 'helps' : 'does not help';
-      const means = milestones.map((_, i) => (at[i].length > 0 ? confidenceInterval(at[i]).mean : Number.NaN));
-      const since = milestones.find((_, i) => means.slice(i).every((mean) => mean < 0 === interval.mean < 0));
-      const settles = since === undefined || since === last ? '' : `, of this sign from ${since} steps on`;
-      return `${label} ${helps} after ${last} steps: ${signedInterval(interval, DIGITS.frechet)} (${sure})${settles}; in the paper ${signed(fid(to) - fid(from), 1)} of FID.`;
-    }),
+    ...effects.map((effect) => effectFinding(effect, milestones)),
   ];
 }
 

@@ -70,16 +70,40 @@ export const OPEN_VARIANTS: readonly AblationVariant[] = [
     wavelet: GATED,
     distillation: { features: 'output', ...lambda(1) },
   },
+];
+
+/** The ablation once more, of students that are compared with the teacher by the output alone and learn mostly from it. */
+export const OUTPUT_ROWS: readonly AblationVariant[] = [
+  {
+    name: 'output-ten-no-wg',
+    label: 'SD of the output, without WG',
+    distillation: { features: 'output', ...lambda(10) },
+  },
+  {
+    name: 'output-ten-no-spatial',
+    label: 'SD of the output, without L_spatial',
+    wavelet: GATED,
+    distillation: { features: 'output', ...lambda(10), lambdaSpatial: 0 },
+  },
+  {
+    name: 'output-ten-no-freq',
+    label: 'SD of the output, without L_freq',
+    wavelet: GATED,
+    distillation: { features: 'output', ...lambda(10), lambdaFrequency: 0 },
+  },
   {
     name: 'output-ten',
-    label: 'SD, output alone, lambdas of 10',
+    label: 'SD of the output, lambdas of 10',
     wavelet: GATED,
     distillation: { features: 'output', ...lambda(10) },
   },
 ];
 
+/** Students of every seed. */
+export const SEEDED: readonly AblationVariant[] = [...ABLATION_ROWS, ...OUTPUT_ROWS];
+
 /** All students, the six rows first. */
-export const VARIANTS: readonly AblationVariant[] = [...ABLATION_ROWS, ...OPEN_VARIANTS];
+export const VARIANTS: readonly AblationVariant[] = [...ABLATION_ROWS, ...OPEN_VARIANTS, ...OUTPUT_ROWS];
 
 /** What one part of the method changes: the second student less the first. */
 export const EFFECTS = [
@@ -90,8 +114,17 @@ export const EFFECTS = [
   { label: 'all of it', from: 'lite', to: 'full' },
 ] as const;
 
+/** The same of the students of `OUTPUT_ROWS`. */
+export const OUTPUT_EFFECTS = [
+  { label: 'WG, with the teacher', from: 'output-ten-no-wg', to: 'output-ten' },
+  { label: 'L_spatial', from: 'output-ten-no-spatial', to: 'output-ten' },
+  { label: 'L_freq', from: 'output-ten-no-freq', to: 'output-ten' },
+  { label: 'the teacher', from: 'wg', to: 'output-ten' },
+  { label: 'all of it', from: 'lite', to: 'output-ten' },
+] as const;
+
 /** Students that are trained longer besides: what the whole of it and its two parts change, once the budget is another. */
-export const LONGER = ['lite', 'wg', 'full'] as const;
+export const LONGER = ['lite', 'wg', 'full', 'output-ten'] as const;
 
 /** Students that differ by the lambdas of both terms alone. */
 export const LAMBDA_SERIES = [
