@@ -11,6 +11,7 @@ import { silentProgress } from '../../console/progress';
 import { encodePng } from '../../data/image-file';
 import { writeAtomically } from '../../files/atomic-file';
 import { type PieceChoice, Pieces } from '../pieces';
+import { predictionErrors } from '../prediction-errors';
 import type { ReproductionContext } from '../reproduction';
 import { table5 } from './table5';
 
@@ -115,6 +116,26 @@ test('lambdas and longer trainings are drawn once there are some of them', async
     ['full', 2],
     ['output-ten', 0],
   ]);
+});
+
+test('students are compared with the teacher by what they predict of the same examples', async () => {
+  const root = join(folder, 'out/photographs/models/steps-2-seed-0');
+  const before = tf.memory().numTensors;
+  const errors = await predictionErrors(root, { examples: 64, ranges: 2, seed: 0 });
+  expect(tf.memory().numTensors).toBe(before);
+  expect(errors.map(({ name }) => name)).toEqual(['teacher', 'lite', 'full', 'lambda-tenth']);
+  const [teacher, ...students] = errors;
+  expect(teacher.fromFirst).toEqual([0, 0]);
+  for (const { error, fromFirst } of students) {
+    for (const [i, distance] of fromFirst.entries()) {
+      // the triangle inequality between prediction, teacher's prediction and target
+      expect(Math.sqrt(distance)).toBeGreaterThan(Math.abs(Math.sqrt(error[i]) - Math.sqrt(teacher.error[i])) - 1e-6);
+      expect(Math.sqrt(distance)).toBeLessThan(Math.sqrt(error[i]) + Math.sqrt(teacher.error[i]));
+    }
+  }
+  await expect(predictionErrors(root, { examples: 65, ranges: 2, seed: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: predictionErrors: examples must be a multiple of 64, in ranges that divide it, got 65]`,
+  );
 });
 
 test('students of a finite set of examples read what the teacher said once, whatever they compare', async () => {
