@@ -119,7 +119,7 @@ export const OUTPUT_EFFECTS = [
   { label: 'WG, with the teacher', from: 'output-ten-no-wg', to: 'output-ten' },
   { label: 'L_spatial', from: 'output-ten-no-spatial', to: 'output-ten' },
   { label: 'L_freq', from: 'output-ten-no-freq', to: 'output-ten' },
-  { label: 'the teacher', from: 'wg', to: 'output-ten' },
+  { label: 'distillation', from: 'wg', to: 'output-ten' },
   { label: 'all of it', from: 'lite', to: 'output-ten' },
 ] as const;
 
