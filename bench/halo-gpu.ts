@@ -45,7 +45,7 @@ const valuesOf = async (run: () => tf.TensorInfo) => {
   tensor.dispose();
   return values as Float32Array;
 };
-const isHalo = (tile: MixedTile) => tile.taps > 0;
+const isHalo = (tile: MixedTile) => tile.halo !== 'none';
 
 let wrong = 0;
 for (const [kind, batch, size, inC, outC] of SHAPES) {

@@ -50,7 +50,7 @@ const convolutions = fc.record({
 });
 /** Those that tiles of rows of images are for. */
 const rowsOfImages = fc.record({
-  kind: fc.constantFrom('forward', 'input'),
+  kind: fc.constantFrom('forward', 'input', 'filter'),
   n: fc.integer({ min: 1, max: 3 }),
   h: fc.constantFrom(8, 16),
   w: fc.constantFrom(16, 32, 64),

@@ -2,8 +2,8 @@ import { useBackend } from '@sd/backend';
 import { describeBackends } from '@sd/testing';
 import fc from 'fast-check';
 import { beforeAll, test } from 'vitest';
-import { expectReference } from './attention-reference';
 import { registerWebGPUKernels } from '../index';
+import { expectReference } from './attention-reference';
 
 describeBackends(['webgpu'], () => {
   beforeAll(async () => {

@@ -5,8 +5,8 @@ import { countDispatches, describeBackends, expectTensors } from '@sd/testing';
 import type { Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
-import { attend, expectReference } from './attention-reference';
 import { registerWebGPUKernels } from '../index';
+import { attend, expectReference } from './attention-reference';
 
 describeBackends(['webgpu'], () => {
   beforeAll(async () => {

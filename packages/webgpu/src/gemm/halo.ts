@@ -5,6 +5,15 @@ import { FRAGMENT, haloPixels, type MixedTile, ROW_PAD, TAPS, threadsOf } from '
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
+/** Whether each pixel sees itself and its eight neighbours: 3 x 3 taps, stride 1, the result as large as the image. */
+export function isHaloed(gather: Gather): boolean {
+  const { stepY, stepX } = gather;
+  const isSame = gather.height === gather.gridHeight && gather.width === gather.gridWidth;
+  const isDense = gather.mulY * gather.mulX * gather.divideY * gather.divideX === 1;
+  const isAround = Math.abs(stepY) === 1 && stepX === stepY && gather.addY === -stepY && gather.addX === -stepX;
+  return isSame && isDense && isAround && gather.filterWidth === 3;
+}
+
 /**
  * Whether a tile of rows of whole images covers this product: 3 x 3 taps around each pixel, rows of whole fragments, tiles
  * that end with the images, the channels and the columns. Forward and input gradients are alike but for the taps' order.
@@ -15,11 +24,8 @@ export function suitsHalo(tile: MixedTile, { left, n, k }: Pick<Gemm, 'left' | '
   // The threads load the filter's part evenly.
   if ((taps * bk * bn) % (4 * threadsOf(tile)) !== 0) return false;
   if (layout !== 'gather' || gather === undefined) return false;
-  const { height, width, channels, stepY, stepX } = gather;
-  const isSame = height === gather.gridHeight && width === gather.gridWidth;
-  const isDense = gather.mulY * gather.mulX * gather.divideY * gather.divideX === 1;
-  const isAround = Math.abs(stepY) === 1 && stepX === stepY && gather.addY === -stepY && gather.addX === -stepX;
-  if (!isSame || !isDense || !isAround || gather.filterWidth !== 3 || k !== TAPS * channels) return false;
+  const { height, width, channels } = gather;
+  if (!isHaloed(gather) || k !== TAPS * channels) return false;
   const isWhole = channels % bk === 0 && n % bn === 0 && width % FRAGMENT === 0;
   return isWhole && bm % width === 0 && height % (bm / width) === 0;
 }
@@ -31,7 +37,7 @@ export function suitsHalo(tile: MixedTile, { left, n, k }: Pick<Gemm, 'left' | '
  */
 export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges }: SumOptions): MixedSum {
   const units = matrixUnits.current;
-  const { bm, bn, bk, sm, sn, taps } = tile;
+  const { bm, bn, bk, sm, sn, stages, taps } = tile;
   const { width, stepY } = left.gather as Gather;
   const threads = threadsOf(tile);
   const vector = `vec4<${units.half}>`;
@@ -95,12 +101,13 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
         return `b${i} = vec4<f32>(); if (${k} < uniforms.srcC) { b${i} = b[(${at}) / 4]; }`;
       })
       .join('\n');
-  const storeB = range(loadsB)
-    .map((i) => {
-      const at = `${rowB(i)} * ${widthB / 4} + ${columnB(i)} / 4`;
-      return `tileB[${at}] = ${vector}(b${i}${scaled ? ' * scales.y' : ''});`;
-    })
-    .join('\n');
+  const storeB = (half: string) =>
+    range(loadsB)
+      .map((i) => {
+        const at = `${half} * ${sizeB / 4} + ${rowB(i)} * ${widthB / 4} + ${columnB(i)} / 4`;
+        return `tileB[${at}] = ${vector}(b${i}${scaled ? ' * scales.y' : ''});`;
+      })
+      .join('\n');
 
   const loadA = (i: number, k: number) => {
     const at = `u32(aOwn${i} + aTap + ${k})`;
@@ -123,11 +130,11 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
       )
       .join('\n')} }`;
   // Loops, not text for each tap: compilers unroll them where it pays.
-  const compute = `
+  const compute = (half: string) => `
     for (var i = 0; i < ${taps}; i = i + 1) {
       let tap = ${stepY < 0 ? `${TAPS - 1} - (group * ${taps} + i)` : `group * ${taps} + i`};
       let aTap = (tap / 3 * ${across} + tap % 3) * ${widthA};
-      let bTap = i * ${rowsB * widthB};
+      let bTap = ${half} * ${sizeB} + i * ${rowsB * widthB};
       ${range(bk / FRAGMENT)
         .map((k) => multiply(k * FRAGMENT))
         .join('\n')}
@@ -135,22 +142,48 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
 
   const groups = TAPS / taps;
   const next = `(k0 + ${bk})`;
-  const body = tile.ahead
-    ? `if (group == 0) { ${storeA} }
-      ${storeB}
-      workgroupBarrier();
-      if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} }
-      // Nothing is read beyond the last step.
-      else if (step + 1 < uniforms.steps) { ${fetchA(next)} ${fetchB(next, '0')} }
-      ${compute}
-      workgroupBarrier();`
-    : `if (group == 0) { ${fetchA('k0')} }
-      ${fetchB('k0', 'group')}
-      workgroupBarrier();
-      if (group == 0) { ${storeA} }
-      ${storeB}
-      workgroupBarrier();
-      ${compute}`;
+  // Nothing is read beyond the last step.
+  const isNext = 'step + 1 < uniforms.steps';
+  const first = `${fetchA('k0')} ${fetchB('k0', '0')}`;
+  const walk = (body: string) => `
+    for (var step = 0; step < uniforms.steps; step = step + 1) {
+      for (var group = 0; group < ${groups}; group = group + 1) { ${body} }
+      k0 = k0 + ${bk};
+    }`;
+  const loop =
+    stages === 2
+      ? `${first} ${storeA} ${storeB('0')}
+        workgroupBarrier();
+        var half = 0;
+        ${walk(`
+          if (group == 0 && ${isNext}) { ${fetchA(next)} }
+          if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} } else if (${isNext}) { ${fetchB(next, '0')} }
+          ${compute('half')}
+          half = 1 - half;
+          if (group + 1 == ${groups}) {
+            workgroupBarrier();
+            ${storeA}
+          }
+          ${storeB('half')}
+          workgroupBarrier();`)}`
+      : tile.ahead
+        ? `${first}
+          ${walk(`
+            if (group == 0) { ${storeA} }
+            ${storeB('0')}
+            workgroupBarrier();
+            if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} }
+            else if (${isNext}) { ${fetchA(next)} ${fetchB(next, '0')} }
+            ${compute('0')}
+            workgroupBarrier();`)}`
+        : walk(`
+          if (group == 0) { ${fetchA('k0')} }
+          ${fetchB('k0', 'group')}
+          workgroupBarrier();
+          if (group == 0) { ${storeA} }
+          ${storeB('0')}
+          workgroupBarrier();
+          ${compute('0')}`);
   return {
     arrays: [
       { name: 'tileA', type: vector },
@@ -158,16 +191,11 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
     ],
     declarations: `
       var<workgroup> tileA : array<${vector}, ${(haloPixels(bm, width) * widthA) / 4}>;
-      var<workgroup> tileB : array<${vector}, ${sizeB / 4}>;`,
+      var<workgroup> tileB : array<${vector}, ${(stages * sizeB) / 4}>;`,
     setup: `${setup}
       ${range(loadsB)
         .map((i) => `var b${i} = vec4<f32>();`)
         .join('\n')}`,
-    loop: `
-      ${tile.ahead ? `${fetchA('k0')} ${fetchB('k0', '0')}` : ''}
-      for (var step = 0; step < uniforms.steps; step = step + 1) {
-        for (var group = 0; group < ${groups}; group = group + 1) { ${body} }
-        k0 = k0 + ${bk};
-      }`,
+    loop,
   };
 }

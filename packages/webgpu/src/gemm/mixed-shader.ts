@@ -1,6 +1,7 @@
 import { epilogueKey, finishCode } from './epilogue';
 import type { Gemm } from './gemm';
 import { haloSum } from './halo';
+import { haloFilterSum } from './halo-filter';
 import { PARTS } from './magnitudes';
 import { matrixUnits } from './matrix-units';
 import type { SumOptions } from './mixed-sum';
@@ -10,6 +11,8 @@ import { FRAGMENT, type MixedTile, SUBGROUP, scratchOf, threadsOf } from './tile
 import { tiledSum } from './tiled-sum';
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+const SUMS = { none: tiledSum, image: haloSum, filter: haloFilterSum } as const;
 
 /**
  * WGSL of the product on matrix units: operands are float32 in memory, rounded to f16 on their way into the workgroup's
@@ -22,7 +25,8 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
   const units = matrixUnits.current;
   const { bn, sm, sn } = tile;
   const threads = threadsOf(tile);
-  const sum = tile.taps === 0 ? tiledSum(gemm, tile, options) : haloSum(gemm, tile, options);
+  const sum = SUMS[tile.halo](gemm, tile, options);
+  const rowOf = sum.rowOf ?? ((i: number) => `tileM + ownM + ${i * FRAGMENT}`);
   const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
   // Whole tiles go from the units to memory: their sums may begin with a bias, and be scaled by one factor.
   const isBiasOnly = epilogueKey(epilogue) === 'blinear' && !scaled;
@@ -44,7 +48,7 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
         .map((i) =>
           range(columns)
             .map((j) => {
-              const at = `outBase + (tileM + ownM + ${i * FRAGMENT}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
+              const at = `outBase + (${rowOf(i)}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
               const sum = scaled ? units.scale(`acc${i}_${j}`, 'unscale') : `acc${i}_${j}`;
               return units.store('result', `u32(${at})`, sum, 'u32(uniforms.n)');
             })
@@ -68,7 +72,7 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
           ${fragments.join('\n')}
           workgroupBarrier();
           for (var e = subgroupLane; e < ${ofSubgroup}; e = e + ${SUBGROUP}) {
-            let m = tileM + ownM + ${i * FRAGMENT} + e / ${scratch.columns};
+            let m = ${rowOf(i)} + e / ${scratch.columns};
             let n = tileN + ownN + ${j * scratch.columns} + e % ${scratch.columns};
             if (${allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n')}) {
               let at = outBase + m * uniforms.n + n;

@@ -17,4 +17,6 @@ export type MixedSum = {
   /** Before the sums begin. */
   readonly setup: string;
   readonly loop: string;
+  /** Of the result, the first row of the fragments `i`, where they do not follow one another. */
+  readonly rowOf?: (i: number) => string;
 };

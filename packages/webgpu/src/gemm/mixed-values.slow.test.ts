@@ -9,6 +9,7 @@ import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from
 import { emulatedMatrixUnits } from './emulated-matrix-units';
 import type { Gemm } from './gemm';
 import { suitsHalo } from './halo';
+import { suitsHaloFilter } from './halo-filter';
 import { magnitudes } from './magnitudes';
 import { dawnMatrixUnits, matrixUnits } from './matrix-units';
 import { runGemm } from './run-gemm';
@@ -31,6 +32,12 @@ describeBackends(['webgpu'], () => {
   const convolve = (x: tf.Tensor, filter: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, 'same');
 
   const halo = (changes: Partial<MixedTile>) => ({ ...(tileOf('m32x32x16_16x16_1h3') as MixedTile), ...changes });
+
+  const haloFilter = (changes: Partial<MixedTile>) => ({
+    ...(tileOf('m288x32x64_144x16_1ahf') as MixedTile),
+    ...{ bm: 144, bk: 16 },
+    ...changes,
+  });
 
   // Tiles of 32 x 32 divide the pixels and channels of the second shape, where units write to memory themselves.
   test.each([
@@ -68,6 +75,25 @@ describeBackends(['webgpu'], () => {
       scaled: false,
       tile: halo({ bk: 32, bn: 16, sm: 32, taps: 1 }),
     },
+    {
+      kind: 'forward',
+      shape: [2, 4, 16, 32],
+      outC: 32,
+      parts: 1,
+      scaled: true,
+      tile: halo({ stages: 2 }),
+    },
+    // Rows of images of 16, 32: two rows a step, one. Parts begin and end within images; a step may be beyond the end.
+    { kind: 'filter gradient', shape: [2, 5, 16, 32], outC: 64, parts: 3, scaled: true, tile: haloFilter({ bk: 32 }) },
+    { kind: 'filter gradient', shape: [3, 4, 32, 16], outC: 32, parts: 1, scaled: false, tile: haloFilter({ bk: 32 }) },
+    {
+      kind: 'filter gradient',
+      shape: [2, 3, 16, 32],
+      outC: 32,
+      parts: 2,
+      scaled: true,
+      tile: haloFilter({ bm: 288, sn: 32 }),
+    },
   ])(
     'products on matrix units are those of the cpu backend: $kind, $shape',
     async ({ kind, shape, outC, parts, scaled, tile }) => {
@@ -97,7 +123,8 @@ describeBackends(['webgpu'], () => {
         parts,
         ...(scaled && { magnitudes: peaks }),
       };
-      if (tile) expect(suitsHalo(tile, gemm)).toBe(true);
+      if (tile?.halo === 'filter') expect(suitsHaloFilter(tile, gemm)).toBe(true);
+      else if (tile) expect(suitsHalo(tile, gemm)).toBe(true);
       const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
       await expect(result).toBeAllclose(expected);
       tf.dispose([x, filter, dy, bias, reference, result]);

@@ -1,6 +1,7 @@
 import type { Precision } from '../precision';
 import type { Gemm, Left } from './gemm';
 import { suitsHalo } from './halo';
+import { suitsHaloFilter } from './halo-filter';
 import { fits } from './operands';
 import type { Plan } from './run-gemm';
 import { depthOf, SMALLEST, storageOf, type Tile, threadsOf } from './tile';
@@ -12,21 +13,24 @@ const MIN_STEPS = 4;
 
 const isLeftAlongK = ({ layout }: Left) => layout === 'rows' || layout === 'gather';
 
+const SUITS = { none: () => true, image: suitsHalo, filter: suitsHaloFilter } as const;
+
 /** Whether a device can run a tile of this precision, and its threads can load these operands. */
 export function suits(
   tile: Tile,
   precision: Precision,
-  gemm: Pick<Gemm, 'left' | 'right' | 'n' | 'k'>,
+  gemm: Pick<Gemm, 'left' | 'right' | 'm' | 'n' | 'k'>,
   { limits }: Pick<GPUDevice, 'limits'>,
 ): boolean {
   if (tile.kind !== precision) return false;
   const { left, right } = gemm;
-  const isHalo = tile.kind === 'mixed' && tile.taps > 0;
-  if (isHalo && !suitsHalo(tile, gemm)) return false;
+  const halo = tile.kind === 'mixed' ? tile.halo : 'none';
+  if (tile.kind === 'mixed' && !SUITS[tile.halo](tile, gemm)) return false;
   const threads = threadsOf(tile);
   if (threads > Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX)) return false;
-  if (storageOf(tile, isHalo ? left.gather?.width : undefined) > limits.maxComputeWorkgroupStorageSize) return false;
-  if (isHalo) return true;
+  if (storageOf(tile, halo === 'none' ? undefined : left.gather?.width) > limits.maxComputeWorkgroupStorageSize)
+    return false;
+  if (halo !== 'none') return true;
   return (
     fits(tile.bm, tile.bk, threads, isLeftAlongK(left)) && fits(tile.bn, tile.bk, threads, right.layout === 'columns')
   );

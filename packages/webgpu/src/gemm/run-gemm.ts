@@ -5,6 +5,7 @@ import { allowEnables } from './enables';
 import { epilogueKey } from './epilogue';
 import { float32Shader } from './float32-shader';
 import type { Gemm } from './gemm';
+import { haloFilterTerms } from './halo-filter';
 import { mixedShader } from './mixed-shader';
 import { isVector, operandKey } from './operands';
 import { packUniforms } from './pack-uniforms';
@@ -49,15 +50,16 @@ const prologue = (tile: Tile) => `
 export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
   const { left, right, m, n, k, batches, outShape } = gemm;
   const depth = depthOf(tile);
-  const steps = Math.ceil(Math.ceil(k / depth) / wanted);
-  const parts = Math.ceil(k / (steps * depth));
+  const terms = tile.kind === 'mixed' && tile.halo === 'filter' ? haloFilterTerms(gemm) : k;
+  const steps = Math.ceil(Math.ceil(terms / depth) / wanted);
+  const parts = Math.ceil(terms / (steps * depth));
   const inner: Gemm = parts === 1 ? gemm : { ...gemm, epilogue: {} };
   const { bias, residual } = inner.epilogue ?? {};
   const [vectorA, vectorB] = [isVector(left, gemm), isVector(right, gemm)];
   const [tilesM, tilesN] = [Math.ceil(m / tile.bm), Math.ceil(n / tile.bn)];
   const groups = tilesM * tilesN * batches * parts;
   const isRectangle = groups > backend.device.limits.maxComputeWorkgroupsPerDimension;
-  const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * depth !== k };
+  const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * depth !== terms };
   const vectorOut = tile.kind === 'float32' && n % 4 === 0;
   const scaled = magnitudes !== undefined;
   // Written only where the pipeline is not yet known.
@@ -112,7 +114,7 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
     shaderKey: [
       `sd_gemm_${tileKey(tile)}`,
       operandKey(left, vectorA),
-      ...(tile.kind === 'mixed' && tile.taps > 0 ? [gather?.width, gather?.stepY] : []),
+      ...(tile.kind === 'mixed' && tile.halo !== 'none' ? [gather?.width, gather?.stepY] : []),
       operandKey(right, vectorB),
       epilogueKey(inner.epilogue),
       `${[vectorOut, edges.m, edges.n, edges.k, scaled].map(Number).join('')}`,

@@ -25,10 +25,13 @@ export type MixedTile = {
   /** With one stage: whether the next values are fetched into registers before a tile is multiplied. */
   readonly ahead: boolean;
   /**
-   * 1, 3 or 9: taps of a 3 x 3 convolution whose filter is in the workgroup's memory at once; `bm` pixels are rows of an
-   * image then, and `bk` channels (`halo.ts`). 0 for other tiles.
+   * Whether pixels of a 3 x 3 convolution are read once for all taps. `image`: `bm` pixels are rows of an image, and `bk`
+   * channels (`halo.ts`). `filter`: `bm` are the taps of some channels, and `bk` pixels are rows of an image, of a filter's
+   * gradient (`halo-filter.ts`).
    */
-  readonly taps: 0 | 1 | 3 | 9;
+  readonly halo: 'none' | 'image' | 'filter';
+  /** Of `image`: taps whose filter is in the workgroup's memory at once. */
+  readonly taps: 1 | 3 | 9;
 };
 
 export type Tile = Float32Tile | MixedTile;
@@ -42,23 +45,29 @@ export const threadsOf = (tile: Tile) =>
     ? (tile.bm / tile.tm) * (tile.bn / tile.tn)
     : (tile.bm / tile.sm) * (tile.bn / tile.sn) * SUBGROUP;
 
+const HALO_KEYS = {
+  none: () => '',
+  image: ({ taps }: MixedTile) => `h${taps}`,
+  filter: () => 'hf',
+} as const;
+
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
     ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
-    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${tile.taps > 0 ? `h${tile.taps}` : ''}`;
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${HALO_KEYS[tile.halo](tile)}`;
 
 /** Taps of the convolutions that tiles of images' rows are for. */
 export const TAPS = 9;
 
 /** Terms of the sum that a step of a tile takes. */
-export const depthOf = (tile: Tile) => (tile.kind === 'mixed' && tile.taps > 0 ? TAPS * tile.bk : tile.bk);
+export const depthOf = (tile: Tile) => (tile.kind === 'mixed' && tile.halo === 'image' ? TAPS * tile.bk : tile.bk);
 
 /** Pixels that 3 x 3 taps see from `pixels` of whole rows of an image. */
 export const haloPixels = (pixels: number, width: number) => (pixels / width + 2) * (width + 2);
 
 /** Floats of a workgroup's memory through which sums pass before they are finished, and the columns of a subgroup's part. */
 export function scratchOf(tile: MixedTile) {
-  const columns = tile.taps > 0 ? FRAGMENT : tile.sn;
+  const columns = tile.halo === 'none' ? tile.sn : FRAGMENT;
   const all = (threadsOf(tile) / SUBGROUP) * FRAGMENT * columns;
   return { columns, size: Math.max(all, FRAGMENT * tile.bn) };
 }
@@ -74,10 +83,14 @@ export function storageOf(tile: Tile, width = FRAGMENT): number {
   if (tile.kind === 'float32') {
     return (tile.bm + (tile.turned ? TURNED_PAD : 0) + tile.bn) * tile.bk * 4 * tile.stages;
   }
-  const { bm, bn, bk, stages, taps } = tile;
+  const { bm, bn, bk, stages, halo, taps } = tile;
   const half = (extent: number) => 2 * Math.max(extent * (bk + ROW_PAD), bk * (extent + ROW_PAD)) * stages;
   const scratch = 4 * scratchOf(tile).size;
-  if (taps > 0) return 2 * haloPixels(bm, width) * (bk + ROW_PAD) + taps * half(bn) + scratch;
+  if (halo === 'filter') {
+    const ring = (bk / width + 2) * (width + 2) * (bm / TAPS + ROW_PAD);
+    return 2 * (ring + bk * (bn + ROW_PAD));
+  }
+  if (halo === 'image') return 2 * haloPixels(bm, width) * (bk + ROW_PAD) + taps * half(bn) + scratch;
   return half(bm) + half(bn) + scratch;
 }
 

@@ -1,5 +1,5 @@
 import type { Float32Tile, MixedTile, Tile } from './tile';
-import { tileKey } from './tile';
+import { FRAGMENT, TAPS, tileKey } from './tile';
 
 const float32 = (
   [bm, bn, bk]: readonly [number, number, number],
@@ -12,13 +12,25 @@ const mixed = (
   [sm, sn]: readonly [number, number],
   stages: 1 | 2,
   order?: 'ahead',
-): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead', taps: 0 });
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead', halo: 'none', taps: 1 });
 const halo = (
   [bm, bn, bk]: readonly [number, number, number],
   [sm, sn]: readonly [number, number],
   taps: 1 | 3 | 9,
-  order?: 'ahead',
-): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages: 1, ahead: order === 'ahead', taps });
+  order?: 'ahead' | 'staged',
+): MixedTile => ({
+  kind: 'mixed',
+  ...{ bm, bn, bk, sm, sn, taps },
+  stages: order === 'staged' ? 2 : 1,
+  ahead: order === 'ahead',
+  halo: 'image',
+});
+/** Of as many channels and columns, and of `bk` pixels. */
+const haloFilter = ([channels, bn, bk]: readonly [number, number, number], sn: number): MixedTile => ({
+  kind: 'mixed',
+  ...{ bm: TAPS * channels, bn, bk, sm: TAPS * FRAGMENT, sn },
+  ...{ stages: 1, ahead: true, halo: 'filter', taps: 9 },
+});
 
 /** What the tuning command tries. */
 export const TILES: readonly Tile[] = [
@@ -77,6 +89,22 @@ export const TILES: readonly Tile[] = [
   halo([64, 64, 32], [32, 32], 3),
   halo([64, 64, 32], [32, 32], 3, 'ahead'),
   halo([64, 32, 32], [32, 16], 3, 'ahead'),
+  halo([256, 64, 16], [32, 32], 3, 'ahead'),
+  halo([256, 64, 16], [64, 32], 3, 'staged'),
+  halo([256, 64, 16], [32, 32], 3, 'staged'),
+  halo([128, 64, 16], [32, 32], 3, 'staged'),
+  halo([128, 64, 32], [32, 32], 3, 'staged'),
+  halo([128, 64, 16], [32, 32], 9, 'staged'),
+  halo([128, 128, 16], [64, 32], 3, 'staged'),
+  halo([128, 128, 32], [64, 32], 1, 'staged'),
+  haloFilter([64, 64, 64], 16),
+  haloFilter([64, 64, 64], 32),
+  haloFilter([64, 64, 128], 16),
+  haloFilter([64, 64, 128], 32),
+  haloFilter([32, 64, 64], 16),
+  haloFilter([32, 64, 64], 32),
+  haloFilter([32, 64, 128], 32),
+  haloFilter([32, 32, 64], 16),
   halo([32, 32, 16], [16, 16], 3),
   halo([32, 32, 16], [16, 16], 1, 'ahead'),
 ];
