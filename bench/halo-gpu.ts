@@ -13,7 +13,7 @@ import { type Plan, runGemm } from '../packages/webgpu/src/gemm/run-gemm';
 import { type MixedTile, tileKey } from '../packages/webgpu/src/gemm/tile';
 import { TILES, tileOf } from '../packages/webgpu/src/gemm/tiles';
 import { SETTLE } from './lib/gpu-ceilings';
-import { drain, load, milliseconds } from './lib/gpu-clock';
+import { deviceMilliseconds, drain, load } from './lib/gpu-clock';
 
 const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '80' } } });
 const COMPILE_ONLY = 'WEBGPU_ENGINE_COMPILE_ONLY';
@@ -58,7 +58,7 @@ for (const [kind, batch, size, inC, outC] of SHAPES) {
   const image = tf.tidy(() =>
     tf.mul(
       random([1, size, size, kind === 'forward' ? inC : outC], 1),
-      tf.reshape(tf.linspace(0.5, 1.5, batch), [batch, 1, 1, 1]),
+      tf.reshape(tf.range(1, batch + 1), [batch, 1, 1, 1]),
     ),
   );
   const filter = random([3, 3, inC, outC], 2);
@@ -96,7 +96,7 @@ for (const [kind, batch, size, inC, outC] of SHAPES) {
   }
   await load(backend, run(reference), SETTLE);
   const measured: { plan: Plan & { tile: MixedTile }; ms: number }[] = [];
-  for (const plan of plans) measured.push({ plan, ms: await milliseconds(backend, run(plan), 8) });
+  for (const plan of plans) measured.push({ plan, ms: await deviceMilliseconds(backend, run(plan), 8) });
   measured.sort((p, q) => p.ms - q.ms);
   const { m, n, k } = gemm;
   console.log(`${kind}, batch ${batch}, ${size} x ${size}, ${inC} -> ${outC}: ${plans.length} tiles`);

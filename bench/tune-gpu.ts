@@ -17,7 +17,7 @@ import { type Plan, runGemm } from '../packages/webgpu/src/gemm/run-gemm';
 import { depthOf, type Tile, tileKey } from '../packages/webgpu/src/gemm/tile';
 import { TILES } from '../packages/webgpu/src/gemm/tiles';
 import { SETTLE } from './lib/gpu-ceilings';
-import { drain, load, milliseconds } from './lib/gpu-clock';
+import { deviceMilliseconds, drain, load } from './lib/gpu-clock';
 
 const { values: options } = parseArgs({
   options: {
@@ -116,11 +116,11 @@ async function fastest(shape: Shape, kind: Tile['kind']): Promise<Measured[]> {
   tf.env().set(COMPILE_ONLY, false);
   if (plans[0]) await load(backend, run(plans[0]), SETTLE);
   const measured: Measured[] = [];
-  for (const plan of plans) measured.push({ ...plan, ms: await milliseconds(backend, run(plan), 3) });
+  for (const plan of plans) measured.push({ ...plan, ms: await deviceMilliseconds(backend, run(plan), 3) });
   measured.sort((p, q) => p.ms - q.ms);
   const best: Measured[] = [];
   for (const { tile, parts } of measured.slice(0, 3)) {
-    best.push({ tile, parts, ms: await milliseconds(backend, run({ tile, parts }), 12) });
+    best.push({ tile, parts, ms: await deviceMilliseconds(backend, run({ tile, parts }), 12) });
   }
   tf.dispose([a, b]);
   return best.sort((p, q) => p.ms - q.ms);

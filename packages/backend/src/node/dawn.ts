@@ -12,6 +12,7 @@ const features = ['vulkan_enable_f16_on_nvidia', 'allow_unsafe_apis'];
 /**
  * Dawn checks every call, and its shaders every index of an array. With the environment variable `SD_WEBGPU_UNCHECKED=1`
  * they do not: quicker, but then a wrong index reads other memory or loses the device, and a wrong call ends the process.
+ * The device's clock is then read as it is, else in steps of 65 microseconds.
  */
 const unchecked = ['disable_robustness', 'skip_validation'];
 
@@ -31,8 +32,12 @@ export async function startDawn(): Promise<GPU> {
     for (const [key, value] of Object.entries(globals)) {
       Object.defineProperty(globalThis, key, { value, configurable: true, writable: true, enumerable: false });
     }
-    const asked = process.env.SD_WEBGPU_UNCHECKED === '1' ? [...features, ...unchecked] : features;
-    gpu = create([`enable-dawn-features=${asked.join(',')}`]);
+    const isUnchecked = process.env.SD_WEBGPU_UNCHECKED === '1';
+    const asked = isUnchecked ? [...features, ...unchecked] : features;
+    gpu = create([
+      `enable-dawn-features=${asked.join(',')}`,
+      ...(isUnchecked ? ['disable-dawn-features=timestamp_quantization'] : []),
+    ]);
   }
   if (typeof navigator === 'undefined') {
     // Node has one from version 21 on.

@@ -23,3 +23,15 @@ export function finishCode({ bias, activation = 'linear', residual }: Epilogue =
       return activate(sum${bias ? ' + bias[n]' : ''})${residual ? ' + residual[at]' : ''};
     }`;
 }
+
+/**
+ * WGSL of what writes sums to the result: `put4(m, n, sums)` four of a row, where the result is bound in fours, else
+ * `put(m, n, sum)` one.
+ */
+export const putCode = (vectorOut: boolean) =>
+  vectorOut
+    ? `fn put4(m : i32, n : i32, v : vec4<f32>) {
+        let at = outBase + m * uniforms.n + n;
+        result[at / 4] = vec4<f32>(finish(v.x, n, at), finish(v.y, n + 1, at + 1), finish(v.z, n + 2, at + 2), finish(v.w, n + 3, at + 3));
+      }`
+    : 'fn put(m : i32, n : i32, v : f32) { let at = outBase + m * uniforms.n + n; result[at] = finish(v, n, at); }';

@@ -1,4 +1,4 @@
-import { finishCode } from './epilogue';
+import { finishCode, putCode } from './epilogue';
 import type { Gemm } from './gemm';
 import { allOf, leftLoader, rightLoader } from './operands';
 import type { ShaderOptions, ShaderText } from './shader-text';
@@ -117,14 +117,7 @@ export function float32Shader(
     var<workgroup> tileB : array<vec4<f32>, ${sizeB * stages}>;
     var<private> outBase : i32;
     ${finishCode(epilogue)}
-    ${
-      vectorOut
-        ? `fn put4(m : i32, n : i32, v : vec4<f32>) {
-            let at = outBase + m * uniforms.n + n;
-            result[at / 4] = vec4<f32>(finish(v.x, n, at), finish(v.y, n + 1, at + 1), finish(v.z, n + 2, at + 2), finish(v.w, n + 3, at + 3));
-          }`
-        : `fn put(m : i32, n : i32, v : f32) { let at = outBase + m * uniforms.n + n; result[at] = finish(v, n, at); }`
-    }`;
+    ${putCode(vectorOut)}`;
   const loop =
     stages === 1
       ? `for (var step = 0; step < uniforms.steps; step = step + 1) {

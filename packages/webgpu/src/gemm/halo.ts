@@ -37,7 +37,7 @@ export function suitsHalo(tile: MixedTile, { left, n, k }: Pick<Gemm, 'left' | '
  */
 export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges }: SumOptions): MixedSum {
   const units = matrixUnits.current;
-  const { bm, bn, bk, sm, sn, stages, taps } = tile;
+  const { bm, bn, bk, sm, sn, taps } = tile;
   const { width, stepY } = left.gather as Gather;
   const threads = threadsOf(tile);
   const vector = `vec4<${units.half}>`;
@@ -101,13 +101,12 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
         return `b${i} = vec4<f32>(); if (${k} < uniforms.srcC) { b${i} = b[(${at}) / 4]; }`;
       })
       .join('\n');
-  const storeB = (half: string) =>
-    range(loadsB)
-      .map((i) => {
-        const at = `${half} * ${sizeB / 4} + ${rowB(i)} * ${widthB / 4} + ${columnB(i)} / 4`;
-        return `tileB[${at}] = ${vector}(b${i}${scaled ? ' * scales.y' : ''});`;
-      })
-      .join('\n');
+  const storeB = range(loadsB)
+    .map((i) => {
+      const at = `${rowB(i)} * ${widthB / 4} + ${columnB(i)} / 4`;
+      return `tileB[${at}] = ${vector}(b${i}${scaled ? ' * scales.y' : ''});`;
+    })
+    .join('\n');
 
   const loadA = (i: number, k: number) => {
     const at = `u32(aOwn${i} + aTap + ${k})`;
@@ -130,11 +129,11 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
       )
       .join('\n')} }`;
   // Loops, not text for each tap: compilers unroll them where it pays.
-  const compute = (half: string) => `
+  const compute = `
     for (var i = 0; i < ${taps}; i = i + 1) {
       let tap = ${stepY < 0 ? `${TAPS - 1} - (group * ${taps} + i)` : `group * ${taps} + i`};
       let aTap = (tap / 3 * ${across} + tap % 3) * ${widthA};
-      let bTap = ${half} * ${sizeB} + i * ${rowsB * widthB};
+      let bTap = i * ${rowsB * widthB};
       ${range(bk / FRAGMENT)
         .map((k) => multiply(k * FRAGMENT))
         .join('\n')}
@@ -150,40 +149,24 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
       for (var group = 0; group < ${groups}; group = group + 1) { ${body} }
       k0 = k0 + ${bk};
     }`;
-  const loop =
-    stages === 2
-      ? `${first} ${storeA} ${storeB('0')}
-        workgroupBarrier();
-        var half = 0;
-        ${walk(`
-          if (group == 0 && ${isNext}) { ${fetchA(next)} }
-          if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} } else if (${isNext}) { ${fetchB(next, '0')} }
-          ${compute('half')}
-          half = 1 - half;
-          if (group + 1 == ${groups}) {
-            workgroupBarrier();
-            ${storeA}
-          }
-          ${storeB('half')}
-          workgroupBarrier();`)}`
-      : tile.ahead
-        ? `${first}
+  const loop = tile.ahead
+    ? `${first}
           ${walk(`
             if (group == 0) { ${storeA} }
-            ${storeB('0')}
+            ${storeB}
             workgroupBarrier();
             if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} }
             else if (${isNext}) { ${fetchA(next)} ${fetchB(next, '0')} }
-            ${compute('0')}
+            ${compute}
             workgroupBarrier();`)}`
-        : walk(`
+    : walk(`
           if (group == 0) { ${fetchA('k0')} }
           ${fetchB('k0', 'group')}
           workgroupBarrier();
           if (group == 0) { ${storeA} }
-          ${storeB('0')}
+          ${storeB}
           workgroupBarrier();
-          ${compute('0')}`);
+          ${compute}`);
   return {
     arrays: [
       { name: 'tileA', type: vector },
@@ -191,7 +174,7 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
     ],
     declarations: `
       var<workgroup> tileA : array<${vector}, ${(haloPixels(bm, width) * widthA) / 4}>;
-      var<workgroup> tileB : array<${vector}, ${(stages * sizeB) / 4}>;`,
+      var<workgroup> tileB : array<${vector}, ${sizeB / 4}>;`,
     setup: `${setup}
       ${range(loadsB)
         .map((i) => `var b${i} = vec4<f32>();`)

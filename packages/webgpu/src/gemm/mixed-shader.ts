@@ -1,5 +1,5 @@
-import { epilogueKey, finishCode } from './epilogue';
-import type { Gemm } from './gemm';
+import { epilogueKey, finishCode, putCode } from './epilogue';
+import type { Epilogue, Gemm } from './gemm';
 import { haloSum } from './halo';
 import { haloFilterSum } from './halo-filter';
 import { PARTS } from './magnitudes';
@@ -7,7 +7,7 @@ import { matrixUnits } from './matrix-units';
 import type { SumOptions } from './mixed-sum';
 import { allOf } from './operands';
 import type { ShaderText } from './shader-text';
-import { FRAGMENT, type MixedTile, SUBGROUP, scratchOf, threadsOf } from './tile';
+import { FRAGMENT, MANY_THREADS, type MixedTile, SUBGROUP, scratchOf, threadsOf } from './tile';
 import { tiledSum } from './tiled-sum';
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -15,25 +15,65 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const SUMS = { none: tiledSum, image: haloSum, filter: haloFilterSum } as const;
 
 /**
+ * Whether a tile's fragments go from the units to the result: in whole tiles, whose sums may begin with a bias, or be scaled
+ * by one factor. Workgroups of many threads are quicker through their own memory (docs/webgpu.md), those of few are slower.
+ */
+export function storesFragments(
+  tile: MixedTile,
+  epilogue: Epilogue,
+  { edges, scaled }: Pick<SumOptions, 'edges' | 'scaled'>,
+) {
+  const finish = epilogueKey(epilogue);
+  const isWhole = !edges.m && !edges.n && (finish === 'linear' || (finish === 'blinear' && !scaled));
+  return isWhole && threadsOf(tile) < MANY_THREADS;
+}
+
+/**
  * WGSL of the product on matrix units: operands are float32 in memory, rounded to f16 on their way into the workgroup's
  * memory, and summed in float32. With `scaled`, both operands are first multiplied by powers of two that bring their
  * largest values near f16's largest, and the sums divided again: gradients are often smaller than f16 can hold.
  */
 export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): ShaderText {
-  const { epilogue } = gemm;
-  const { edges, scaled } = options;
+  const { epilogue = {} } = gemm;
+  const { edges, scaled, vectorOut } = options;
   const units = matrixUnits.current;
   const { bn, sm, sn } = tile;
   const threads = threadsOf(tile);
   const sum = SUMS[tile.halo](gemm, tile, options);
   const rowOf = sum.rowOf ?? ((i: number) => `tileM + ownM + ${i * FRAGMENT}`);
   const [rows, columns] = [sm / FRAGMENT, sn / FRAGMENT];
-  // Whole tiles go from the units to memory: their sums may begin with a bias, and be scaled by one factor.
-  const isBiasOnly = epilogueKey(epilogue) === 'blinear' && !scaled;
-  const whole = !edges.m && !edges.n && (isBiasOnly || epilogueKey(epilogue) === 'linear');
-  const needsScratch = !whole || isBiasOnly;
+  const direct = storesFragments(tile, epilogue, options);
+  const beginsWithBias = direct && epilogue.bias !== undefined;
+  const needsScratch = !direct || beginsWithBias;
   const scratch = scratchOf(tile);
+  const ofSubgroup = FRAGMENT * scratch.width;
 
+  /** Lanes write what lies in the scratch memory: whole lines of the result, where units would write eight bytes of each. */
+  const put = (i: number, column: number) => {
+    const { columns, width } = scratch;
+    const step = vectorOut ? 4 : 1;
+    const perRow = columns / step;
+    const sum = (c: number) => `scratch[source + ${c}]${scaled ? ' * unscale' : ''}`;
+    const sums = range(step).map(sum).join(', ');
+    return `
+      for (var e = subgroupLane; e < ${FRAGMENT * perRow}; e = e + ${SUBGROUP}) {
+        let m = ${rowOf(i)} + e / ${perRow};
+        let n = tileN + ownN + ${column} + e % ${perRow} * ${step};
+        let source = subgroup * ${ofSubgroup} + e / ${perRow} * ${width} + e % ${perRow} * ${step};
+        if (${allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n')}) {
+          ${vectorOut ? `put4(m, n, vec4<f32>(${sums}));` : `put(m, n, ${sums});`}
+        }
+      }`;
+  };
+  const storeFragments = () =>
+    range(rows)
+      .flatMap((i) => range(columns).map((j) => [i, j] as const))
+      .map(([i, j]) => {
+        const at = `outBase + (${rowOf(i)}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
+        const sum = scaled ? units.scale(`acc${i}_${j}`, 'unscale') : `acc${i}_${j}`;
+        return units.store('result', `u32(${at})`, sum, 'u32(uniforms.n)');
+      })
+      .join('\n');
   const biasOf = (j: number) =>
     units.load({
       side: 'result',
@@ -42,56 +82,37 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
       stride: bn,
       order: 'row_major',
     });
-
-  const write = whole
-    ? range(rows)
-        .map((i) =>
-          range(columns)
-            .map((j) => {
-              const at = `outBase + (${rowOf(i)}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
-              const sum = scaled ? units.scale(`acc${i}_${j}`, 'unscale') : `acc${i}_${j}`;
-              return units.store('result', `u32(${at})`, sum, 'u32(uniforms.n)');
-            })
-            .join('\n'),
-        )
-        .join('\n')
-    : range(rows)
-        .flatMap((i) => range(sn / scratch.columns).map((j) => [i, j] as const))
-        .map(([i, j]) => {
-          const ofSubgroup = FRAGMENT * scratch.columns;
-          const fragments = range(scratch.columns / FRAGMENT).map((c) =>
-            units.store(
-              'scratch',
-              `u32(subgroup * ${ofSubgroup} + ${c * FRAGMENT})`,
-              `acc${i}_${(j * scratch.columns) / FRAGMENT + c}`,
-              `${scratch.columns}u`,
-            ),
-          );
-          return `
-          workgroupBarrier();
-          ${fragments.join('\n')}
-          workgroupBarrier();
-          for (var e = subgroupLane; e < ${ofSubgroup}; e = e + ${SUBGROUP}) {
-            let m = ${rowOf(i)} + e / ${scratch.columns};
-            let n = tileN + ownN + ${j * scratch.columns} + e % ${scratch.columns};
-            if (${allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n')}) {
-              let at = outBase + m * uniforms.n + n;
-              result[at] = finish(scratch[subgroup * ${ofSubgroup} + e]${scaled ? ' * unscale' : ''}, n, at);
-            }
-          }`;
-        })
-        .join('\n');
+  const write = () =>
+    range(rows)
+      .flatMap((i) => range(sn / scratch.columns).map((j) => [i, j * scratch.columns] as const))
+      .map(([i, column], chunk) => {
+        const fragments = range(scratch.columns / FRAGMENT).map((c) =>
+          units.store(
+            'scratch',
+            `u32(subgroup * ${ofSubgroup} + ${c * FRAGMENT})`,
+            `acc${i}_${column / FRAGMENT + c}`,
+            `${scratch.width}u`,
+          ),
+        );
+        return `
+        ${chunk > 0 ? 'workgroupBarrier();' : ''}
+        ${fragments.join('\n')}
+        workgroupBarrier();
+        ${put(i, column)}`;
+      })
+      .join('\n');
 
   const declarations = `
     ${units.declarations(threads, [
       ...sum.arrays,
-      ...(whole ? [{ name: 'result', type: 'f32' }] : []),
+      ...(direct ? [{ name: 'result', type: 'f32' }] : []),
       ...(needsScratch ? [{ name: 'scratch', type: 'f32' }] : []),
     ])}
     ${sum.declarations}
     ${needsScratch ? `var<workgroup> scratch : array<f32, ${scratch.size}>;` : ''}
     var<private> outBase : i32;
     ${finishCode(epilogue)}
+    ${direct ? '' : putCode(vectorOut)}
     ${
       scaled
         ? `fn scaleFor(largest : f32) -> f32 {
@@ -119,7 +140,7 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     }
     ${sum.setup}
     ${
-      whole && isBiasOnly
+      beginsWithBias
         ? `for (var e = lane; e < ${FRAGMENT * bn}; e = e + ${threads}) { scratch[e] = bias[tileN + e % ${bn}]; }
           workgroupBarrier();`
         : ''
@@ -127,11 +148,11 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     ${range(rows)
       .map((i) =>
         range(columns)
-          .map((j) => `var acc${i}_${j} = ${whole && isBiasOnly ? biasOf(j) : `${units.type('result')}()`};`)
+          .map((j) => `var acc${i}_${j} = ${beginsWithBias ? biasOf(j) : `${units.type('result')}()`};`)
           .join('\n'),
       )
       .join('\n')}
     ${sum.loop}
-    ${write}`;
+    ${direct ? storeFragments() : write()}`;
   return { declarations, code };
 }

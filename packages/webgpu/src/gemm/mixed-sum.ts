@@ -4,6 +4,8 @@ import type { ShaderOptions } from './shader-text';
 export type SumOptions = ShaderOptions & {
   /** Whether operands are multiplied by `scales.x` and `scales.y`. */
   readonly scaled: boolean;
+  /** The result is written in fours. */
+  readonly vectorOut: boolean;
 };
 
 /**

@@ -75,14 +75,6 @@ describeBackends(['webgpu'], () => {
       scaled: false,
       tile: halo({ bk: 32, bn: 16, sm: 32, taps: 1 }),
     },
-    {
-      kind: 'forward',
-      shape: [2, 4, 16, 32],
-      outC: 32,
-      parts: 1,
-      scaled: true,
-      tile: halo({ stages: 2 }),
-    },
     // Rows of images of 16, 32: two rows a step, one. Parts begin and end within images; a step may be beyond the end.
     { kind: 'filter gradient', shape: [2, 5, 16, 32], outC: 64, parts: 3, scaled: true, tile: haloFilter({ bk: 32 }) },
     { kind: 'filter gradient', shape: [3, 4, 32, 16], outC: 32, parts: 1, scaled: false, tile: haloFilter({ bk: 32 }) },

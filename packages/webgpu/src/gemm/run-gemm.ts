@@ -6,7 +6,7 @@ import { epilogueKey } from './epilogue';
 import { float32Shader } from './float32-shader';
 import type { Gemm } from './gemm';
 import { haloFilterTerms } from './halo-filter';
-import { mixedShader } from './mixed-shader';
+import { mixedShader, storesFragments } from './mixed-shader';
 import { isVector, operandKey } from './operands';
 import { packUniforms } from './pack-uniforms';
 import type { ShaderText } from './shader-text';
@@ -60,13 +60,14 @@ export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wante
   const groups = tilesM * tilesN * batches * parts;
   const isRectangle = groups > backend.device.limits.maxComputeWorkgroupsPerDimension;
   const edges = { m: m % tile.bm !== 0 || isRectangle, n: n % tile.bn !== 0, k: steps * parts * depth !== terms };
-  const vectorOut = tile.kind === 'float32' && n % 4 === 0;
   const scaled = magnitudes !== undefined;
+  const fragments = tile.kind === 'mixed' && storesFragments(tile, inner.epilogue ?? {}, { edges, scaled });
+  const vectorOut = n % 4 === 0 && !fragments;
   // Written only where the pipeline is not yet known.
   const write = (): ShaderText =>
     tile.kind === 'float32'
       ? float32Shader(inner, tile, { vectorA, vectorB, vectorOut, edges })
-      : mixedShader(inner, tile, { vectorA, vectorB, scaled, edges });
+      : mixedShader(inner, tile, { vectorA, vectorB, vectorOut, scaled, edges });
   const threads = threadsOf(tile);
   const inputs: Record<string, TensorInfo> = { a: left.tensor, b: right.tensor };
   if (bias) inputs.bias = bias;

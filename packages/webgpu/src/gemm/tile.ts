@@ -65,14 +65,23 @@ export const depthOf = (tile: Tile) => (tile.kind === 'mixed' && tile.halo === '
 /** Pixels that 3 x 3 taps see from `pixels` of whole rows of an image. */
 export const haloPixels = (pixels: number, width: number) => (pixels / width + 2) * (width + 2);
 
-/** Floats of a workgroup's memory through which sums pass before they are finished, and the columns of a subgroup's part. */
+/** Threads from which on a workgroup's memory is short, and sums go through it to the result. */
+export const MANY_THREADS = 256;
+
+/**
+ * Floats of a workgroup's memory through which sums pass before they are finished: `columns` of a subgroup's fragments at
+ * once, in rows of `width`, which start in different banks of memory where there is room.
+ */
 export function scratchOf(tile: MixedTile) {
-  const columns = tile.halo === 'none' ? tile.sn : FRAGMENT;
-  const all = (threadsOf(tile) / SUBGROUP) * FRAGMENT * columns;
-  return { columns, size: Math.max(all, FRAGMENT * tile.bn) };
+  const many = threadsOf(tile) >= MANY_THREADS;
+  // A part of a filter leaves room for more.
+  const isShort = tile.sn % (2 * FRAGMENT) !== 0 || (many && (tile.halo !== 'image' || tile.taps * tile.bk > 48));
+  const columns = isShort ? FRAGMENT : 2 * FRAGMENT;
+  const width = columns + (tile.halo === 'filter' ? 0 : ROW_PAD);
+  return { columns, width, size: Math.max((threadsOf(tile) / SUBGROUP) * FRAGMENT * width, FRAGMENT * tile.bn) };
 }
 
-/** Half floats between the rows of a mixed tile, so that rows start in different banks of memory. */
+/** Numbers between the rows of a mixed tile, so that rows start in different banks of memory. */
 export const ROW_PAD = 8;
 
 /** Numbers between the rows of a turned tile of A. */
@@ -88,7 +97,7 @@ export function storageOf(tile: Tile, width = FRAGMENT): number {
   const scratch = 4 * scratchOf(tile).size;
   if (halo === 'filter') {
     const ring = (bk / width + 2) * (width + 2) * (bm / TAPS + ROW_PAD);
-    return 2 * (ring + bk * (bn + ROW_PAD));
+    return 2 * (ring + bk * (bn + ROW_PAD)) + scratch;
   }
   if (halo === 'image') return 2 * haloPixels(bm, width) * (bk + ROW_PAD) + taps * half(bn) + scratch;
   return half(bm) + half(bn) + scratch;
