@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
+import { haloFilterTerms } from './halo-filter';
 import { planFor, suits, workgroupsOf } from './plan';
 import { SMALLEST, storageOf } from './tile';
 import { TILES, tileOf } from './tiles';
@@ -56,4 +57,28 @@ test('a small result with a long sum is cut into parts, a large one is not', () 
 
 test('every row of the table names a tile', () => {
   for (const { tile } of TUNED) expect(TILES).toContain(tileOf(tile));
+});
+
+test('pixels are read once for all taps where that leaves every unit of a large GPU some work', () => {
+  const haloOf = (gemm: ReturnType<typeof forwardGemm>, device = large as GPUDevice) => {
+    const { tile } = planFor(gemm, 'mixed', device);
+    return tile.kind === 'mixed' ? tile.halo : tile.kind;
+  };
+  const many = geometry(64, 64, 64);
+  expect(haloOf(forwardGemm(none, none, many))).toBe('image');
+  expect(haloOf(inputGradientGemm(none, none, many))).toBe('image');
+  expect(haloOf(filterGradientGemm(none, none, many))).toBe('filter');
+  const few = geometry(1, 64, 64);
+  for (const gemm of [forwardGemm(none, none, few), filterGradientGemm(none, none, few)]) {
+    expect(haloOf(gemm)).toBe('none');
+  }
+  // Rows that are no whole fragments, strides, a device with little memory.
+  expect(haloOf(forwardGemm(none, none, geometry(64, 24, 64)))).toBe('none');
+  const strided = convGeometry([64, 64, 64, 64], [3, 3, 64, 64], { strides: 2, pad: 'same' });
+  expect(haloOf(filterGradientGemm(none, none, strided))).toBe('none');
+  expect(haloOf(forwardGemm(none, none, many), least)).not.toBe('image');
+});
+
+test('the terms of a walk down the rows are those of the image and of a row below each', () => {
+  expect(haloFilterTerms(filterGradientGemm(none, none, geometry(3, 16, 8)))).toBe(3 * 17 * 16);
 });

@@ -40,6 +40,20 @@ export function suits(
 export const workgroupsOf = (tile: Tile, { m, n, batches }: Pick<Gemm, 'm' | 'n' | 'batches'>): number =>
   Math.ceil(m / tile.bm) * Math.ceil(n / tile.bn) * batches;
 
+/** Into how many parts the sum of a tile can be cut. */
+const mostParts = (tile: Tile, { k }: Pick<Gemm, 'k'>) => Math.max(1, Math.floor(k / (MIN_STEPS * depthOf(tile))));
+
+/**
+ * Workgroups below which a large GPU has units without work: tiles that read a pixel once for all taps are large, and their
+ * sums cannot be cut finely, so that other tiles are quicker for few pixels.
+ */
+const FEWEST_WORKGROUPS = 128;
+
+const fills = (tile: Tile, gemm: Gemm) =>
+  tile.kind === 'float32' ||
+  tile.halo === 'none' ||
+  workgroupsOf(tile, gemm) * mostParts(tile, gemm) >= FEWEST_WORKGROUPS;
+
 /** How unlike two shapes are, in rows, columns and terms, by factors. */
 const distance = (gemm: Gemm, tuned: Tuned) =>
   Math.abs(Math.log2((gemm.m * gemm.batches) / tuned.m)) +
@@ -54,11 +68,14 @@ export function planFor(gemm: Gemm, precision: Precision, device: Pick<GPUDevice
   const along = isLeftAlongK(gemm.left) ? 'rows' : 'columns';
   let best: Tuned | null = null;
   for (const tuned of TUNED) {
-    if (tuned.left !== along || !suits(tileOf(tuned.tile), precision, gemm, device)) continue;
+    const tile = tileOf(tuned.tile);
+    if (tuned.left !== along || !suits(tile, precision, gemm, device) || !fills(tile, gemm)) continue;
     if (best === null || distance(gemm, tuned) < distance(gemm, best)) best = tuned;
   }
   if (best === null) return { tile: SMALLEST, parts: 1 };
   const tile = tileOf(best.tile);
-  const most = Math.max(1, Math.floor(gemm.k / (MIN_STEPS * depthOf(tile))));
-  return { tile, parts: Math.min(most, Math.max(1, Math.round(best.workgroups / workgroupsOf(tile, gemm)))) };
+  return {
+    tile,
+    parts: Math.min(mostParts(tile, gemm), Math.max(1, Math.round(best.workgroups / workgroupsOf(tile, gemm)))),
+  };
 }

@@ -1,4 +1,5 @@
-// Where `pnpm tune:gpu` puts what it measures: here the largest products of a UNet's passes on an H100, in 85 seconds of it.
+// Where `pnpm tune:gpu` puts what it measures: here the largest products of a UNet's passes, on an H200 (the first rows) and
+// an H100, in some minutes of them. Of rows as near to a product the first is taken.
 export type Tuned = {
   /** How A lies: along K (`rows`) or across it. */
   readonly left: 'rows' | 'columns';
@@ -11,6 +12,18 @@ export type Tuned = {
 };
 
 export const TUNED: readonly Tuned[] = [
+  { left: 'rows', m: 4096, n: 4096, k: 4096, tile: 'f64x128x16_8x8_2', workgroups: 2048 },
+  { left: 'rows', m: 262144, n: 64, k: 576, tile: 'f128x64x16_8x8_2', workgroups: 2048 },
+  { left: 'rows', m: 262144, n: 64, k: 576, tile: 'm256x64x16_64x32_1ah3', workgroups: 1024 },
+  { left: 'rows', m: 65536, n: 128, k: 1152, tile: 'm256x64x16_64x32_1ah3', workgroups: 512 },
+  { left: 'rows', m: 262144, n: 64, k: 1152, tile: 'm256x64x16_64x32_1ah3', workgroups: 1024 },
+  { left: 'rows', m: 131072, n: 64, k: 576, tile: 'm256x64x16_64x32_1ah3', workgroups: 512 },
+  { left: 'rows', m: 16384, n: 192, k: 1728, tile: 'm128x64x16_32x32_1ah9', workgroups: 384 },
+  { left: 'rows', m: 32768, n: 128, k: 1152, tile: 'm256x64x16_64x32_1ah3', workgroups: 256 },
+  { left: 'columns', m: 576, n: 64, k: 262144, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
+  { left: 'columns', m: 1152, n: 128, k: 32768, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
+  { left: 'columns', m: 1728, n: 192, k: 8192, tile: 'm288x32x64_144x16_1ahf', workgroups: 252 },
+  { left: 'columns', m: 1152, n: 64, k: 131072, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
   { left: 'rows', m: 4096, n: 4096, k: 4096, tile: 'f128x64x16_8x8_2', workgroups: 2048 },
   { left: 'rows', m: 4096, n: 4096, k: 4096, tile: 'm128x128x32_64x64_1', workgroups: 1024 },
   { left: 'rows', m: 262144, n: 64, k: 576, tile: 'f128x64x16_8x8_1', workgroups: 2048 },
