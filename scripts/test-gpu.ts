@@ -4,7 +4,7 @@
 import '@tensorflow/tfjs';
 import { parseArgs } from 'node:util';
 import { releaseBackend, useBackend } from '@sd/backend';
-import { scaledDotProductAttention, selfAttention } from '@sd/nn';
+import { scaledDotProductAttention, selfAttention, upsampledConv2d } from '@sd/nn';
 import { registerWebGPUKernels, whyNotMixed } from '@sd/webgpu';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,6 +14,7 @@ import {
   filterGradientGemm,
   forwardGemm,
   inputGradientGemm,
+  upsampledGeometry,
 } from '../packages/webgpu/src/gemm/convolution';
 import type { Gemm } from '../packages/webgpu/src/gemm/gemm';
 import { magnitudes } from '../packages/webgpu/src/gemm/magnitudes';
@@ -38,7 +39,7 @@ console.log(reason === null ? 'mixed precision: yes' : `mixed precision: no, ${r
 
 const size = fc.integer({ min: 1, max: 70 });
 const convolutions = fc.record({
-  kind: fc.constantFrom('forward', 'input', 'filter'),
+  kind: fc.constantFrom('forward', 'input', 'filter', 'upsampled', 'upsampled filter'),
   n: fc.integer({ min: 1, max: 3 }),
   h: fc.integer({ min: 3, max: 17 }),
   w: fc.integer({ min: 3, max: 17 }),
@@ -90,6 +91,16 @@ async function make(c: Record<string, unknown>): Promise<{ gemm: Gemm; expected:
         ...{ m, n, k, batches, outShape: [batches, m, n] },
       };
       return { gemm, expected: tf.matMul(a, b, transposeA, transposeB), inputs: [a, b] };
+    }
+    if (String(kind).startsWith('upsampled')) {
+      const x = random([n, h, w, inC], 1) as tf.Tensor4D;
+      const weights = random([3, 3, inC, outC], 2) as tf.Tensor4D;
+      const dy = tf.mul(random([n, 2 * h, 2 * w, outC], 3), small);
+      const geometry = upsampledGeometry(x.shape, weights.shape);
+      const run = (kernel: tf.Tensor): tf.Tensor => upsampledConv2d(x, kernel as tf.Tensor4D);
+      return kind === 'upsampled'
+        ? { gemm: forwardGemm(x, weights, geometry), expected: run(weights), inputs: [x, weights] }
+        : { gemm: filterGradientGemm(x, dy, geometry), expected: tf.grad(run)(weights, dy), inputs: [x, dy] };
     }
     const attributes = { strides: stride, pad: 'same' };
     const geometry = convGeometry([n, h, w, inC], [filter, filter, inC, outC], attributes);

@@ -1,6 +1,5 @@
-import { type Conv2d, Module, upsampleNearest2x } from '@sd/nn';
+import { type Conv2d, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
 import { type LayerStyle, upsampleConv } from './layers';
 
 /** CompVis model.Upsample: nearest-neighbour upsampling by 2, then a 3x3 convolution. State: `conv`. */
@@ -14,7 +13,7 @@ export class Upsample extends Module {
 
   /** @param x `[N, H, W, channels]`. Borrowed. @returns `[N, 2H, 2W, channels]`. Owned by the caller. */
   forward(x: Tensor4D): Tensor4D {
-    return tf.tidy(() => this.conv.forward(upsampleNearest2x(x)));
+    return this.conv.forwardUpsampled(x);
   }
 
   /** Multiply-accumulates for one sample of this input size. */

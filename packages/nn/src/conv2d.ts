@@ -1,10 +1,10 @@
 import { ArgumentError, checkInteger, checkShape } from '@sd/core';
-import type { Tensor, Tensor1D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
-import { summedTo } from './add';
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
+import { convolve, type ExplicitPadding } from './convolve';
 import { type Initializer, torchDefaultInit } from './init';
 import { Module } from './module';
 import type { Parameter } from './parameter';
+import { upsampledConv2d } from './upsampled-conv2d';
 
 /** Zero padding in pixels. LDM's UNet pads 1 all around; its autoencoder pads only at the bottom and right. */
 export type Padding =
@@ -59,8 +59,27 @@ export class Conv2d extends Module {
       [left, right],
       [0, 0],
     ];
-    const filter = this.weight.value as Tensor as Tensor4D;
-    return convolve(x, filter, this.bias?.value as Tensor1D | undefined, { strides: stride, pad });
+    return convolve(x, ...this.#values(), { strides: stride, pad });
+  }
+
+  /**
+   * `forward` of `upsampleNearest2x(x)`, by `upsampledConv2d`. Only for 3 x 3 filters of stride 1 that are padded by 1.
+   * @param x `[N, H, W, inChannels]`. Borrowed. @returns `[N, 2H, 2W, outChannels]`. Owned by the caller.
+   * @throws {ShapeError} @throws {ArgumentError} for another filter, stride or padding.
+   */
+  forwardUpsampled(x: Tensor4D): Tensor4D {
+    const { inChannels, kernel, stride = 1 } = this.config;
+    const pads = Object.values(this.#pad);
+    if (kernel !== 3 || stride !== 1 || pads.some((pad) => pad !== 1)) {
+      const actual = [kernel, stride, ...pads];
+      throw new ArgumentError('Conv2d.forwardUpsampled', 'kernel, stride, paddings', '3, 1, all 1', actual);
+    }
+    checkShape('Conv2d', 'x', x, ['N', 'H', 'W', inChannels]);
+    return upsampledConv2d(x, ...this.#values());
+  }
+
+  #values(): [filter: Tensor4D, bias: Tensor1D | undefined] {
+    return [this.weight.value as Tensor as Tensor4D, this.bias?.value as Tensor1D | undefined];
   }
 
   /** Height and width of the output for those of the input. @throws {ArgumentError} where the filter does not fit. */
@@ -80,37 +99,4 @@ export class Conv2d extends Module {
     const [outHeight, outWidth] = this.outputSize(height, width);
     return outHeight * outWidth * this.weight.size;
   }
-}
-
-type ExplicitPadding = Parameters<typeof tf.fused.conv2d>[0]['pad'] & [number, number][];
-type Attributes = { readonly strides: number; readonly pad: ExplicitPadding };
-
-/**
- * `tf.fused.conv2d`, which keeps its result for the backward pass though it needs it only where there is an activation:
- * this keeps `x` and the filter.
- */
-function convolve(x: Tensor4D, filter: Tensor4D, bias: Tensor1D | undefined, attributes: Attributes): Tensor4D {
-  const op = tf.customGrad((...args) => {
-    const [image, weights] = args as Tensor[] as [Tensor4D, Tensor4D];
-    const save = args[bias ? 3 : 2] as unknown as tf.GradSaveFunc;
-    save([image, weights]);
-    const value = tf.fused.conv2d({ x: image, filter: weights, ...attributes, ...(bias && { bias }) });
-    const gradFunc = (dy: Tensor, [savedImage, savedWeights]: Tensor[]) => {
-      const gradients = convolutionGradients(savedImage as Tensor4D, savedWeights as Tensor4D, dy, attributes);
-      return bias ? [...gradients, summedTo(bias.shape, dy)] : gradients;
-    };
-    return { value: value as Tensor3D | Tensor4D as Tensor, gradFunc };
-  });
-  return (bias ? op(x, filter, bias) : op(x, filter)) as Tensor4D;
-}
-
-/** By the kernels that tfjs's own gradient calls. */
-function convolutionGradients(x: Tensor4D, filter: Tensor4D, dy: Tensor, { strides, pad }: Attributes): Tensor[] {
-  const shared = { strides, pad, dataFormat: 'NHWC' };
-  const run = (name: string, inputs: tf.NamedTensorMap, attributes: Record<string, unknown>) =>
-    tf.engine().runKernel(name, inputs, { ...shared, ...attributes } as unknown as tf.NamedAttrMap) as Tensor;
-  return [
-    run(tf.Conv2DBackpropInput, { dy, filter }, { inputShape: x.shape }),
-    run(tf.Conv2DBackpropFilter, { x, dy }, { filterShape: filter.shape }),
-  ];
 }

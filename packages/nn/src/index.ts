@@ -49,3 +49,4 @@ export {
   type TensorSource,
 } from './state-dict-layout';
 export { averagePool2x, upsampleNearest2x } from './upsample';
+export { UPSAMPLED_CONV2D_GRAD_KERNEL, UPSAMPLED_CONV2D_KERNEL, upsampledConv2d } from './upsampled-conv2d';

@@ -1,6 +1,5 @@
-import { Conv2d, Module, upsampleNearest2x } from '@sd/nn';
+import { Conv2d, Module } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
 
 /** Nearest-neighbour upsampling by 2 and a 3x3 convolution. State: `conv`, as LDM's `openaimodel.Upsample`. */
 export class Upsample extends Module {
@@ -13,7 +12,7 @@ export class Upsample extends Module {
 
   /** @param x `[N, H, W, C]`. Borrowed. @returns `[N, 2H, 2W, C]`. Owned by the caller. */
   forward(x: Tensor4D): Tensor4D {
-    return tf.tidy(() => this.conv.forward(upsampleNearest2x(x)));
+    return this.conv.forwardUpsampled(x);
   }
 
   /** Multiply-accumulates for one sample of this input size. */

@@ -2,7 +2,8 @@ import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { Conv2D, Conv2DBackpropFilter, Conv2DBackpropInput, FusedConv2D } from '@tensorflow/tfjs-core';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm, isGathered } from './gemm/convolution';
-import { ACTIVATIONS, type Activation, type Epilogue } from './gemm/gemm';
+import { ACTIVATIONS, type Activation, type Epilogue, type Gemm } from './gemm/gemm';
+import { inFours } from './gemm/in-fours';
 import { product } from './gemm/product';
 import type { KernelCall, WebGPUKernel } from './program';
 
@@ -11,29 +12,6 @@ type Inputs = Readonly<Record<string, TensorInfo>>;
 /** The cases that are left to tfjs: images as NCHW, other numbers than float32, and results without values. */
 const isOurs = (attrs: NamedAttrMap, ...tensors: readonly TensorInfo[]) =>
   attrs.dataFormat !== 'NCHW' && tensors.every(({ dtype, shape }) => dtype === 'float32' && !shape.includes(0));
-
-/**
- * Runs a convolution on operands whose channels at an axis were filled up with zeros to a multiple of four: values are
- * gathered in fours, since one by one is slow, and slow to compile.
- */
-function inFours<T>(
-  operands: readonly (readonly [tensor: TensorInfo, axis: number])[],
-  run: (...tensors: TensorInfo[]) => T,
-): T {
-  const filled = operands.map(([tensor, axis]) => {
-    const missing = -(tensor.shape[axis] as number) & 3;
-    if (missing === 0) return null;
-    const widths = tensor.shape.map((_, i): [number, number] => [0, i === axis ? missing : 0]);
-    return tf.pad(asTensor(tensor), widths);
-  });
-  const result = run(...operands.map(([tensor], i) => filled[i] ?? tensor));
-  for (const tensor of filled) tensor?.dispose();
-  return result;
-}
-
-/** The tensor that an input of a kernel is when the engine calls the kernel. */
-const asTensor = (info: TensorInfo): tf.Tensor =>
-  info instanceof tf.Tensor ? info : tf.engine().makeTensorFromTensorInfo(info);
 
 function convolve(
   backend: KernelCall['backend'],
@@ -99,19 +77,36 @@ export const conv2dBackpropFilter: WebGPUKernel = {
   run: ({ inputs, attrs, backend }) => {
     const { x, dy } = inputs as { x: TensorInfo; dy: TensorInfo };
     if (!isOurs(attrs, x, dy)) return null;
-    const [kH, kW, inC, outC] = attrs.filterShape as [number, number, number, number];
-    return inFours([[x, 3]], (image) => {
-      const { shape } = image as TensorInfo;
-      const geometry = convGeometry(shape, [kH, kW, shape[3] as number, outC], attrs);
-      const gradient = product(backend, filterGradientGemm(image as TensorInfo, dy, geometry), { scaled: 'right' });
-      if (shape[3] === inC) return gradient;
-      const filled = tf.engine().makeTensorFromTensorInfo(gradient);
-      const own = tf.slice(filled, [0, 0, 0, 0], [kH, kW, inC, outC]);
-      filled.dispose();
-      return own;
-    });
+    const filterShape = attrs.filterShape as FilterShape;
+    return filterGradient(backend, x, filterShape, (image, shape) =>
+      filterGradientGemm(image, dy, convGeometry(image.shape, shape, attrs)),
+    );
   },
 };
+
+type FilterShape = readonly [kH: number, kW: number, inC: number, outC: number];
+
+/**
+ * A filter's gradient, by a product of an image whose channels were filled up.
+ * @param gemmOf the product for the filled image and for the filter's shape with as many channels.
+ */
+export function filterGradient(
+  backend: KernelCall['backend'],
+  x: TensorInfo,
+  [kH, kW, inC, outC]: FilterShape,
+  gemmOf: (image: TensorInfo, filterShape: FilterShape) => Gemm,
+): TensorInfo {
+  return inFours([[x, 3]], (image) => {
+    const channels = (image as TensorInfo).shape[3] as number;
+    const gemm = gemmOf(image as TensorInfo, [kH, kW, channels, outC]);
+    const gradient = product(backend, gemm, { scaled: 'right' });
+    if (channels === inC) return gradient;
+    const filled = tf.engine().makeTensorFromTensorInfo(gradient);
+    const own = tf.slice(filled, [0, 0, 0, 0], [kH, kW, inC, outC]);
+    filled.dispose();
+    return own;
+  });
+}
 
 /** What is done to the sums of a fused operation, or null where it is none of ours. */
 export function epilogueOf(inputs: Inputs, attrs: NamedAttrMap, columns: number): Epilogue | null {

@@ -11,6 +11,7 @@ import { register } from './program';
 import { silu, siluGrad } from './silu';
 import { mean, sum } from './sum';
 import { threefryNormal } from './threefry-normal';
+import { upsampledConv2d, upsampledConv2dGrad } from './upsampled-conv2d';
 
 const KERNELS = [
   groupNorm,
@@ -36,6 +37,8 @@ const KERNELS = [
   fusedConv2d,
   conv2dBackpropInput,
   conv2dBackpropFilter,
+  upsampledConv2d,
+  upsampledConv2dGrad,
   batchMatMul,
   fusedMatMul,
 ];

@@ -1,5 +1,5 @@
 import { checkShape } from '@sd/core';
-import { Conv2d, Module, ownLayout, renamed, type StateDictLayout, upsampleNearest2x } from '@sd/nn';
+import { Conv2d, Module, ownLayout, renamed, type StateDictLayout } from '@sd/nn';
 import type { Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Step, sequence } from '../sequence';
@@ -56,10 +56,11 @@ export class TinyDecoder extends Module {
    */
   forward(z: Tensor4D): Tensor4D {
     checkShape('TinyDecoder', 'z', z, ['N', 'h', 'w', this.config.latentChannels]);
-    const steps = this.layers.map((layer): Step => {
-      if (layer === 'relu') return (h) => tf.relu(h);
-      if (layer === 'upsample') return upsampleNearest2x;
-      return (h) => layer.forward(h);
+    const steps = this.layers.flatMap((layer, i): Step[] => {
+      if (layer === 'relu') return [(h) => tf.relu(h)];
+      if (layer === 'upsample') return []; // by the convolution that follows
+      const isUpsampled = this.layers[i - 1] === 'upsample' && layer instanceof Conv2d;
+      return [(h) => (isUpsampled ? layer.forwardUpsampled(h) : layer.forward(h))];
     });
     return sequence(z, [(h) => tf.tidy(() => tf.mul(tf.tanh(tf.div(h, CLAMP)), CLAMP)), ...steps]);
   }

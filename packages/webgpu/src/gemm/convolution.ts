@@ -16,7 +16,20 @@ export function convGeometry(inShape: readonly number[], filterShape: readonly n
   const info = backend_util.computeConv2DInfo(
     ...([inShape as Shape4, filterShape as Shape4, strides, dilations ?? 1, pad, dimRoundingMode] as const),
   );
-  return { ...info, batch: info.batchSize, padTop: info.padInfo.top, padLeft: info.padInfo.left };
+  return { ...info, batch: info.batchSize, padTop: info.padInfo.top, padLeft: info.padInfo.left, repeat: 1 };
+}
+
+const BY_ONE = [
+  [0, 0],
+  [1, 1],
+  [1, 1],
+  [0, 0],
+];
+
+/** Of a convolution of 3 x 3 taps, padded by one, over an image each of whose pixels stands for four. */
+export function upsampledGeometry([n, h, w, c]: readonly number[], filterShape: readonly number[]): ConvGeometry {
+  const upsampled = [n, 2 * (h as number), 2 * (w as number), c] as Shape4;
+  return { ...convGeometry(upsampled, filterShape, { strides: 1, pad: BY_ONE }), repeat: 2 };
 }
 
 /** Whether each pixel of the result sees one pixel of the image, in the same order: then an image is a matrix. */
@@ -31,8 +44,8 @@ const isPointwise = (g: ConvGeometry) =>
 export const isGathered = (g: ConvGeometry): boolean => !isPointwise(g);
 
 const forwardGather = (g: ConvGeometry): Gather => ({
-  height: g.inHeight,
-  width: g.inWidth,
+  height: g.inHeight / g.repeat,
+  width: g.inWidth / g.repeat,
   channels: g.inChannels,
   gridHeight: g.outHeight,
   gridWidth: g.outWidth,
@@ -45,6 +58,7 @@ const forwardGather = (g: ConvGeometry): Gather => ({
   stepX: g.dilationWidth,
   divideY: 1,
   divideX: 1,
+  repeat: g.repeat,
 });
 
 /** y = conv(x, filter). @param x `[N, inH, inW, inC]` @param filter `[kH, kW, inC, outC]` */
@@ -87,6 +101,7 @@ export function inputGradientGemm(dy: TensorInfo, filter: TensorInfo, g: ConvGeo
             stepX: -g.dilationWidth,
             divideY: g.strideHeight,
             divideX: g.strideWidth,
+            repeat: 1,
           },
         },
     right: { tensor: filter, batchStride: 0, layout: 'columns', channels: g.outChannels },
@@ -96,6 +111,16 @@ export function inputGradientGemm(dy: TensorInfo, filter: TensorInfo, g: ConvGeo
     batches: 1,
     outShape: [g.batch, g.inHeight, g.inWidth, g.inChannels],
   };
+}
+
+/**
+ * dx of a convolution of an upsampled image: a pixel sums over 4 x 4 pixels of dy, those whose filter saw one of its four.
+ * @param dy `[N, 2H, 2W, outC]` @param taps `[4, 4, inC, outC]`, by `summedTaps`.
+ */
+export function upsampledInputGradientGemm(dy: TensorInfo, taps: TensorInfo): Gemm {
+  const [, , inC, outC] = taps.shape as Shape4;
+  const g = convGeometry(dy.shape, [4, 4, outC, inC], { strides: 2, pad: BY_ONE });
+  return { ...forwardGemm(dy, taps, g), right: { tensor: taps, batchStride: 0, layout: 'columns', channels: outC } };
 }
 
 /** dFilter: each tap and channel sums over all pixels of the result. */

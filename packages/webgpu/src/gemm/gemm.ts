@@ -46,7 +46,8 @@ export type Right = {
 
 /**
  * Which pixel a tap sees: for the pixel (y, x) and the tap (ty, tx) the one at ((y mul + addY + ty stepY) / divide, ...),
- * and zero where that is none of the image or no whole number.
+ * and zero where that is none of the image or no whole number. The image may be repeated: each of its pixels is then a
+ * square of `repeat` x `repeat` (of images that are repeated, `divide` is 1).
  */
 export type Gather = {
   /** Of the image: height, width, channels, a multiple of four. */
@@ -65,6 +66,7 @@ export type Gather = {
   readonly stepX: number;
   readonly divideY: number;
   readonly divideX: number;
+  readonly repeat: number;
 };
 
 export const ACTIVATIONS = ['linear', 'relu', 'relu6', 'sigmoid', 'elu', 'silu'] as const;

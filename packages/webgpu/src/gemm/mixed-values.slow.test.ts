@@ -1,11 +1,19 @@
 import { useBackend } from '@sd/backend';
+import { upsampledConv2d } from '@sd/nn';
 import { describeBackends } from '@sd/testing';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { registerWebGPUKernels } from '../index';
 import { random } from '../same-as-cpu';
-import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
+import {
+  convGeometry,
+  filterGradientGemm,
+  forwardGemm,
+  inputGradientGemm,
+  upsampledGeometry,
+  upsampledInputGradientGemm,
+} from './convolution';
 import { emulatedMatrixUnits } from './emulated-matrix-units';
 import type { Gemm } from './gemm';
 import { suitsHalo } from './halo';
@@ -13,6 +21,7 @@ import { suitsHaloFilter } from './halo-filter';
 import { magnitudes } from './magnitudes';
 import { dawnMatrixUnits, matrixUnits } from './matrix-units';
 import { runGemm } from './run-gemm';
+import { summedTaps } from './summed-taps';
 import type { MixedTile } from './tile';
 import { tileOf } from './tiles';
 
@@ -123,4 +132,25 @@ describeBackends(['webgpu'], () => {
       backend.disposeData(peaks.dataId);
     },
   );
+
+  test('so are those of a convolution of an upsampled image', async () => {
+    await useBackend('cpu');
+    const x = random([2, 3, 5, 20], 1) as tf.Tensor4D;
+    const filter = random([3, 3, 20, 36], 2) as tf.Tensor4D;
+    const dy = random([2, 6, 10, 36], 3);
+    const f = (image: tf.Tensor, weights: tf.Tensor) => upsampledConv2d(image as tf.Tensor4D, weights as tf.Tensor4D);
+    const references = [f(x, filter), ...tf.grads(f as (...tensors: tf.Tensor[]) => tf.Tensor)([x, filter], dy)];
+    const expected = await Promise.all(references.map((tensor) => tensor.data()));
+    await useBackend('webgpu', { allowSoftware: true });
+    const taps = tf.engine().makeTensorFromTensorInfo(summedTaps(backend, filter));
+    const g = upsampledGeometry(x.shape, filter.shape);
+    const gemms = [forwardGemm(x, filter, g), upsampledInputGradientGemm(dy, taps), filterGradientGemm(x, dy, g)];
+    for (const [i, gemm] of gemms.entries()) {
+      const plan = { tile: tileOf('m64x32x32_32x16_1a'), parts: 2 };
+      const result = tf.engine().makeTensorFromTensorInfo(runGemm(backend, gemm, plan));
+      await expect(result).toBeAllclose(expected[i]!);
+      result.dispose();
+    }
+    tf.dispose([x, filter, dy, taps, references]);
+  });
 });

@@ -44,7 +44,7 @@ export function fits(extent: number, bk: number, threads: number, alongK: boolea
 export function operandKey(operand: Left | Right, vector: boolean): string {
   const gather = 'gather' in operand ? operand.gather : undefined;
   if (gather === undefined) return `${operand.layout}${vector ? 4 : 1}`;
-  return `${operand.layout}${gather.filterWidth}${gather.divideY}${gather.divideX}`;
+  return `${operand.layout}${gather.filterWidth}${gather.divideY}${gather.divideX}${gather.repeat}`;
 }
 
 export function leftLoader(left: Left, options: Omit<Options, 'name'>): TileLoader {
@@ -183,17 +183,18 @@ function tapsAlongK(options: Options): TileLoader {
 }
 
 /** WGSL that sets `name`Y and `name`X, divided, and `name`Ok. */
-function divided({ divideY, divideX }: Gather, name: string): string {
+function divided({ divideY, divideX, repeat }: Gather, name: string): string {
   if (divideY === 1 && divideX === 1) {
-    return `let ${name}Ok = u32(${name}Y) < u32(uniforms.srcH) && u32(${name}X) < u32(uniforms.srcW);`;
+    const times = repeat === 1 ? '' : ` * ${repeat}u`;
+    return `let ${name}Ok = u32(${name}Y) < u32(uniforms.srcH)${times} && u32(${name}X) < u32(uniforms.srcW)${times};`;
   }
   return `
     let ${name}Ok = ${name}Y >= 0 && ${name}X >= 0 && ${name}Y % ${divideY} == 0 && ${name}X % ${divideX} == 0
       && ${name}Y / ${divideY} < uniforms.srcH && ${name}X / ${divideX} < uniforms.srcW;`;
 }
-const whole = ({ divideY, divideX }: Gather, name: string) => ({
-  y: divideY === 1 ? `${name}Y` : `${name}Y / ${divideY}`,
-  x: divideX === 1 ? `${name}X` : `${name}X / ${divideX}`,
+const whole = ({ divideY, divideX, repeat }: Gather, name: string) => ({
+  y: divideY * repeat === 1 ? `${name}Y` : `${name}Y / ${divideY * repeat}`,
+  x: divideX * repeat === 1 ? `${name}X` : `${name}X / ${divideX * repeat}`,
 });
 
 /** WGSL: a coordinate, or one far outside of the image where there is no such pixel. */
@@ -239,6 +240,7 @@ function gatherAlongK(options: Options, gather: Gather): TileLoader {
 function gatherAcrossK(options: Options, gather: Gather): TileLoader {
   const { name, edges } = options;
   const { declare, ...layout } = acrossK(options);
+  const at = whole(gather, 'p');
   const tapOf = (i: number) => `
     let aRow${i} = tileM + ${layout.column(i)};
     let aTap${i} = aRow${i} / uniforms.srcC;
@@ -251,7 +253,7 @@ function gatherAcrossK(options: Options, gather: Gather): TileLoader {
       ${divided(gather, 'p')}
       ${name}${i} = vec4<f32>();
       if (${allOf('pOk', edges.k && 'k < kEnd', edges.extent && `aRow${i} < uniforms.m`)}) {
-        ${name}${i} = ${name}[((image + pY * uniforms.srcW + pX) * uniforms.srcC + aChannel${i}) / 4];
+        ${name}${i} = ${name}[((image + (${at.y}) * uniforms.srcW + ${at.x}) * uniforms.srcC + aChannel${i}) / 4];
       } }`;
   return {
     ...layout,
