@@ -4,6 +4,8 @@ test('the package exports these names', async () => {
   const names = Object.keys(await import('./index'));
   expect(names.sort()).toMatchInlineSnapshot(`
     [
+      "SPECTRAL_POWER_GRAD_KERNEL",
+      "SPECTRAL_POWER_KERNEL",
       "SpectrumStatistics",
       "dft2d",
       "focalFrequencyLoss",

@@ -10,6 +10,7 @@ export { radialSpectrum } from './radial-spectrum';
 export type { ResizeMethod } from './resize-matrix';
 export { type ResizeOptions, resize2d } from './resize2d';
 export { type Reduction, type SpectralLossOptions, spectralLoss } from './spectral-loss';
+export { SPECTRAL_POWER_GRAD_KERNEL, SPECTRAL_POWER_KERNEL } from './spectral-power';
 export { type ChannelReduction, type SpectralWeightOptions, spectralWeight } from './spectral-weight';
 export {
   type RadialSpectrum,

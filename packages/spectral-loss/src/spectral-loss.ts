@@ -2,10 +2,9 @@ import { ArgumentError, checkShape, ShapeError } from '@sd/core';
 import type { Scalar, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkImages } from './check-images';
-import { foldWeight, halfSpectrum } from './half-spectrum';
 import { checkNorm, type FftNorm } from './norm';
+import { spectralPower } from './spectral-power';
 import { type SpectralWeightOptions, spectralWeight } from './spectral-weight';
-import { weightedPower } from './weighted-power';
 
 /** Mean over all elements of `[N, H, W, C]`, or their sum. */
 export type Reduction = 'mean' | 'sum';
@@ -50,9 +49,8 @@ export function spectralLoss(prediction: Tensor4D, target: Tensor4D, options: Sp
   const [n, h, w, c] = prediction.shape;
   return tf.tidy(() => {
     const weight = options.weight ?? spectralWeight(options.reference, { ...options, norm, size: [h, w] });
-    const spectrum = halfSpectrum(tf.sub(prediction, target), norm); // [N, C, M, H]
-    const sum = weightedPower(spectrum, (_re, _im, full) => foldWeight(full!), [weight]);
-    return reduction === 'mean' ? tf.div(sum, n * h * w * c) : sum;
+    const scale = reduction === 'mean' ? 1 / (n * h * w * c) : 1;
+    return spectralPower(tf.sub(prediction, target), weight, { norm, scale });
   });
 }
 

@@ -9,6 +9,7 @@ import { multiTensorAdamW } from './multi-tensor-adamw';
 import { type Precision, setPrecision } from './precision';
 import { register } from './program';
 import { silu, siluGrad } from './silu';
+import { spectralPower, spectralPowerGrad } from './spectral-power';
 import { mean, sum } from './sum';
 import { threefryNormal } from './threefry-normal';
 import { upsampledConv2d, upsampledConv2dGrad } from './upsampled-conv2d';
@@ -30,6 +31,8 @@ const KERNELS = [
   gatedHaarDwt2d,
   gatedHaarIdwt2d,
   haarGateGrad,
+  spectralPower,
+  spectralPowerGrad,
   sum,
   mean,
   averagePool,
@@ -44,8 +47,8 @@ const KERNELS = [
 ];
 
 /**
- * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn and @sd/wavelet ask
- * for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums and means, so that plain
+ * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn,
+ * @sd/wavelet and @sd/spectral-loss ask for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums and means, so that plain
  * `tf.conv2d` and `tf.matMul` gain too. May be called at any time, also again.
  * @param precision `mixed` uses the GPU's 16-bit matrix units where it has them (see `whyNotMixed`); float32 otherwise and
  *   by default. A further call may change it.
