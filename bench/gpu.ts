@@ -213,8 +213,15 @@ await drain(backend);
 await releaseBackend();
 
 const peerFile = fileURLToPath(new URL('./torch-peer.py', import.meta.url));
-const peer = spawnSync('python3', [peerFile, ...(options.small ? ['--small'] : [])], { encoding: 'utf8' });
-console.log(peer.status === 0 ? peer.stdout : `no PyTorch with CUDA: ${peer.stderr.trim().split('\n').at(-1)}`);
+const smallFlag = options.small ? ['--small'] : [];
+const peer = spawnSync('python3', [peerFile, '--rows', options.rows, ...smallFlag], {
+  encoding: 'utf8',
+  timeout: 180_000,
+});
+console.log(peer.stdout ?? '');
+if (peer.status !== 0) {
+  console.log(`no PyTorch with CUDA, or not to its end: ${peer.stderr?.trim().split('\n').at(-1) || peer.signal}`);
+}
 
 const kinds: readonly Kind[] = ['tfjs', 'float32', 'mixed'];
 const headings = [...kinds, 'floor float32', 'floor mixed'];
