@@ -22,12 +22,15 @@ import { suits } from '../packages/webgpu/src/gemm/plan';
 import { runGemm } from '../packages/webgpu/src/gemm/run-gemm';
 import { tileKey } from '../packages/webgpu/src/gemm/tile';
 import { TILES } from '../packages/webgpu/src/gemm/tiles';
+import { farthest, wholeUNet } from './lib/whole-unet';
 
 const { values: options } = parseArgs({
   options: { runs: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
 });
 /** Of the largest value. */
 const TOLERANCE = { float32: 1e-5, mixed: 1e-2 } as const;
+/** Of a whole UNet's prediction and gradients. */
+const WHOLE = { float32: 1e-4, mixed: 2e-2 } as const;
 
 tf.enableProdMode();
 console.log((await useBackend('webgpu')).explanation);
@@ -237,6 +240,27 @@ for (const each of attentions) {
   }
   await registerWebGPUKernels({ precision: 'float32' });
   tf.dispose([qkv, dy]);
+}
+await useBackend('wasm'); // tfjs's cpu backend takes minutes
+const reference = await wholeUNet();
+await tf.setBackend('webgpu');
+for (const precision of ['float32', 'mixed'] as const) {
+  if (precision === 'mixed' && reason !== null) continue;
+  await registerWebGPUKernels({ precision });
+  device.pushErrorScope('validation');
+  const actual = await wholeUNet();
+  const invalid = await device.popErrorScope();
+  const { output, gradient } = farthest(actual, reference);
+  for (const [name, apart] of [
+    ['UNet', output],
+    [`UNet by ${gradient.name}`, gradient.apart],
+  ] as const) {
+    compared++;
+    worst.set(`${precision} ${name}`, apart);
+    if (apart <= WHOLE[precision] && !invalid) continue;
+    wrong++;
+    console.log(`${precision} ${name}: ${apart}`, invalid?.message.slice(0, 300) ?? '');
+  }
 }
 for (const [key, apart] of worst) console.log(key.padEnd(24), apart.toExponential(1));
 console.log(`${compared} results, ${wrong} wrong`);
