@@ -47,9 +47,9 @@ const KERNELS = [
 ];
 
 /**
- * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn,
- * @sd/wavelet and @sd/spectral-loss ask for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums and means, so that plain
- * `tf.conv2d` and `tf.matMul` gain too. May be called at any time, also again.
+ * Registers this package's kernels on tfjs's `webgpu` backend: under the names that @sd/core, @sd/nn, @sd/wavelet and
+ * @sd/spectral-loss ask for, and in place of tfjs's convolutions and matrix products with their gradients and of its sums and
+ * means, so that plain `tf.conv2d` and `tf.matMul` gain too. May be called at any time, also again.
  * @param precision `mixed` uses the GPU's 16-bit matrix units where it has them (see `whyNotMixed`); float32 otherwise and
  *   by default. A further call may change it.
  * @throws ArgumentError for another precision.
