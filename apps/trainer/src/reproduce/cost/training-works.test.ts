@@ -30,12 +30,13 @@ test('the paper’s scale has the ablation with its seeds, the tables, and what 
     'fig2',
     'fig10',
   ]);
-  expect(works[0].what).toBe('the teacher and 25 students, 150,000 steps of 512; 50,000 samples at 4 steps of each');
+  expect(works[0].what).toBe('the teacher and 41 students, 150,000 steps of 512; 50,000 samples at 4 steps of each');
   // LDM 96.02 G, Lite 7.85 G, SD 6.73 G: 150,000 x 512 x (3 x 96.02 + 9 x 3 x 7.85 + ...) and so on, by hand from the table.
   const ldm = 96.02;
   const [lite, sd] = [7.85, 6.73];
-  const rows = 3 * 3 * lite + 3 * 3 * sd + 3 * (3 * lite + ldm) + 9 * (3 * sd + ldm);
-  const variants = 7 * (3 * sd + ldm); // one of them fuses by a sum, which is a little slimmer
+  const taught = 3 * (3 * lite + ldm) + 9 * (3 * sd + ldm); // without gates, with them
+  const rows = 3 * 3 * lite + 3 * 3 * sd + 2 * taught; // compared by features, by the output alone
+  const variants = 11 * (3 * sd + ldm); // one of them fuses by a sum, which is a little slimmer
   const expected = 150_000 * 512 * 1e9 * (3 * ldm + rows + variants);
   expect(works[0].training / expected).toBeCloseTo(1, 2);
 });

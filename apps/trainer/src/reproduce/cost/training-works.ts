@@ -1,6 +1,6 @@
 import { countMacs, type PresetName, presets, type UNetConfig } from '@sd/unet';
 import { ablationSetting } from '../experiments/ablation/ablation-setting';
-import { ABLATION_ROWS, VARIANTS } from '../experiments/ablation/ablation-variants';
+import { SEEDED, VARIANTS } from '../experiments/ablation/ablation-variants';
 import { CLASS_CONDITIONAL, type PublishedModel, TEXT_TO_IMAGE, UNCONDITIONAL } from '../published';
 
 /** What a figure or table computes at the paper's scale. */
@@ -88,13 +88,13 @@ function drawing(name: string, samples: number): Work {
   };
 }
 
-/** The six rows with all their seeds, the open variants with one, and their teacher. */
+/** The rows of both ablations with all their seeds, the open variants with one, and their teacher. */
 function ablation(): Work {
   const photographs = { folder: 'photographs', firstStage: 'vq-f4' };
   const { project, size, milestones } = ablationSetting({ scale: 'full', seed: 0, folder: '.', photographs });
   const { models } = project;
   const unet = (name: string) => models[name].unet as unknown as UNetConfig;
-  const runs = (name: string) => (ABLATION_ROWS.some((row) => row.name === name) ? size.seeds : 1);
+  const runs = (name: string) => (SEEDED.some((row) => row.name === name) ? size.seeds : 1);
   const { batchSize: batch, steps, samples, samplingSteps } = size;
   const teacher = unet('teacher');
   let training = trainingMacs({ unet: teacher, batch: models.teacher.batchSize, steps: models.teacher.steps });
