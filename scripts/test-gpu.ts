@@ -241,6 +241,12 @@ for (const each of attentions) {
   await registerWebGPUKernels({ precision: 'float32' });
   tf.dispose([qkv, dy]);
 }
+/** Prints the largest differences since it was last called, so that what comes next cannot lose them. */
+function report(): void {
+  for (const [key, apart] of worst) console.log(key.padEnd(24), apart.toExponential(1));
+  worst.clear();
+}
+report();
 await useBackend('wasm'); // tfjs's cpu backend takes minutes
 const reference = await wholeUNet();
 await tf.setBackend('webgpu');
@@ -262,7 +268,7 @@ for (const precision of ['float32', 'mixed'] as const) {
     console.log(`${precision} ${name}: ${apart}`, invalid?.message.slice(0, 300) ?? '');
   }
 }
-for (const [key, apart] of worst) console.log(key.padEnd(24), apart.toExponential(1));
+report();
 console.log(`${compared} results, ${wrong} wrong`);
 await releaseBackend();
 process.exit(wrong === 0 ? 0 : 1);

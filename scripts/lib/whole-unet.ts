@@ -14,7 +14,7 @@ const CONFIG: UNetConfig = {
 };
 const BATCH = 2;
 /** Gradients below this part of the model's largest are compared with that part of it: see `farthest`. */
-const LEAST = 1e-2;
+const LEAST = 1e-3;
 
 const random = (seed: number, size: number, deviation = 1) =>
   Float32Array.from(normalArray(randomKey(seed), size), (value) => deviation * value);
@@ -46,7 +46,7 @@ const peak = (values: Float32Array) => values.reduce((most, value) => Math.max(m
 
 /**
  * The largest max|a - b| / max|b| of the prediction and of a gradient. Some gradients are zero but for rounding (a bias
- * before a normalization of single channels has no influence): none counts as smaller than a hundredth of the largest.
+ * before a normalization of single channels has no influence): none counts as smaller than a thousandth of the largest.
  */
 export function farthest(actual: Map<string, Float32Array>, expected: Map<string, Float32Array>) {
   const gradients = [...expected].filter(([name]) => name !== 'output');
