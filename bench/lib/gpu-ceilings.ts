@@ -4,13 +4,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { allowEnables } from '../../packages/webgpu/src/gemm/enables';
 import { FRAGMENT, SUBGROUP } from '../../packages/webgpu/src/gemm/tile';
 import { f32, i32, run } from '../../packages/webgpu/src/program';
-import { drain, milliseconds } from './gpu-clock';
+import { milliseconds } from './gpu-clock';
 
 /** What this GPU can do at best, measured: the floor of a time is its operations or its bytes over these. */
 export type Ceilings = {
   /** Operations a millisecond, sums in registers: nothing is read. */
   readonly flops: Readonly<Record<Precision, number>>;
-  /** Bytes read and written a millisecond, by the device's own copy. */
+  /** Bytes read and written a millisecond, by a copy. */
   readonly bytes: number;
 };
 
@@ -107,18 +107,24 @@ function multiplyMatrices(backend: WebGPUBackend, rounds: number, groups: number
   });
 }
 
+/** By a program: a device's own copy of a buffer may go through a slower unit. */
 async function copyRate(backend: WebGPUBackend, size: number, settle: number): Promise<number> {
-  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const [from, to] = [1, 2].map(() => backend.device.createBuffer({ size, usage })) as [GPUBuffer, GPUBuffer];
+  const values = tf.zeros([size / 4]);
   const copy = () => {
-    const encoder = backend.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(from, 0, to, 0, size);
-    backend.queue.submit([encoder.finish()]);
+    const copied = run(backend, {
+      key: 'bench_copy',
+      inputs: { values },
+      vectors: ['values', 'result'],
+      outputShape: values.shape,
+      numbers: {},
+      workgroups: 'elements',
+      workgroupSize: WORKGROUP,
+      code: 'result[index] = values[index];',
+    });
+    backend.disposeData(copied.dataId);
   };
   const ms = await milliseconds(backend, copy, 100, settle);
-  await drain(backend);
-  from.destroy();
-  to.destroy();
+  values.dispose();
   return (2 * size) / ms;
 }
 

@@ -1,10 +1,14 @@
-import type { Gather, Left, Right } from './gemm';
+import type { Gather, Gemm, Left, Right } from './gemm';
 
-/** What a tile of an operand needs in a shader: text, for `threads` threads that load four values at a time. */
+type Per = 4 | 8;
+
+/** What a tile of an operand needs in a shader: text, for `threads` threads that load several values at a time. */
 export type TileLoader = {
-  /** Whether the four values lie along K (else along M or N). */
+  /** Whether these values lie along K (else along M or N). */
   readonly alongK: boolean;
-  /** Loads of four per thread and step. */
+  /** Values that a thread loads at once: four, or eight halves in the place of four numbers. */
+  readonly per: Per;
+  /** Such loads per thread and step. */
   readonly loads: number;
   /** Before the loop. */
   readonly setup: string;
@@ -23,6 +27,8 @@ type Options = {
   readonly threads: number;
   /** Four values can be read at once: their number along the contiguous axis is a multiple of four. */
   readonly vector: boolean;
+  /** The operand is halves (`pack-halves.ts`). */
+  readonly packed: boolean;
   /** Whether tiles reach beyond the operand's rows (of A) or columns (of B), and steps beyond the end of the sum. */
   readonly edges: { readonly extent: boolean; readonly k: boolean };
 };
@@ -34,10 +40,20 @@ export function isVector(operand: Left | Right, { m, n, k }: { m: number; n: num
   return (operand.layout === 'rows' ? k : m) % 4 === 0;
 }
 
+/** Whether both operands are matrices whose rows are whole eights, which may be packed as halves. */
+export function isPackable({ left, right, m, n, k }: Pick<Gemm, 'left' | 'right' | 'm' | 'n' | 'k'>): boolean {
+  const isPlain = left.gather === undefined && (right.layout === 'rows' || right.channels === k);
+  return isPlain && (left.layout === 'rows' ? k : m) % 8 === 0 && (right.layout === 'rows' ? n : k) % 8 === 0;
+}
+
+/** Values of one load. */
+const perLoad = (packed: boolean): Per => (packed ? 8 : 4);
+
 /** Whether threads divide a tile evenly, as the loaders need. */
-export function fits(extent: number, bk: number, threads: number, alongK: boolean): boolean {
-  if (alongK) return threads % (bk / 4) === 0 && extent % (threads / (bk / 4)) === 0;
-  return threads % bk === 0 && (extent / 4) % (threads / bk) === 0;
+export function fits(extent: number, bk: number, threads: number, alongK: boolean, packed: boolean): boolean {
+  const per = perLoad(packed);
+  if (alongK) return threads % (bk / per) === 0 && extent % (threads / (bk / per)) === 0;
+  return threads % bk === 0 && (extent / per) % (threads / bk) === 0;
 }
 
 /** Names an operand's text among the pipelines. */
@@ -67,17 +83,19 @@ export const allOf = (...conditions: readonly (string | false)[]) =>
 const each = (count: number, text: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
-/** Threads that go along K: `kv` of four values each, then rows. */
-function alongK({ name, extent, bk, threads }: Options) {
-  const perRow = bk / 4;
+/** Threads that go along K: `kv` of the values of a load each, then rows. */
+function alongK({ name, extent, bk, threads, packed }: Options) {
+  const per = perLoad(packed);
+  const perRow = bk / per;
   const rowsAtOnce = threads / perRow;
   const loads = extent / rowsAtOnce;
   return {
     alongK: true,
+    per,
     loads,
     rowsAtOnce,
     declare: `
-      let ${name}Kv = (lane % ${perRow}) * 4;
+      let ${name}Kv = (lane % ${perRow}) * ${per};
       let ${name}Row = lane / ${perRow};
       ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
     row: (i: number) => `(${name}Row + ${i * rowsAtOnce})`,
@@ -85,33 +103,41 @@ function alongK({ name, extent, bk, threads }: Options) {
   };
 }
 
-/** Threads that go across K: each in one row of K, four values of M or N at a time. */
-function acrossK({ name, extent, bk, threads }: Options) {
+/** Threads that go across K: each in one row of K, the values of a load along M or N at a time. */
+function acrossK({ name, extent, bk, threads, packed }: Options) {
+  const per = perLoad(packed);
   const perRow = threads / bk;
-  const loads = extent / 4 / perRow;
+  const loads = extent / per / perRow;
   return {
     alongK: false,
+    per,
     loads,
     declare: `
       let ${name}K = lane / ${perRow};
-      let ${name}Column = (lane % ${perRow}) * 4;
+      let ${name}Column = (lane % ${perRow}) * ${per};
       ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
     row: () => `${name}K`,
-    column: (i: number) => `(${name}Column + ${i * perRow * 4})`,
+    column: (i: number) => `(${name}Column + ${i * perRow * per})`,
   };
 }
 
-/** Reads four values at `offset`, a multiple of four, or one by one under a condition for each. */
-function read(name: string, vector: boolean, target: string, offset: (c: number) => string, ok: (c: number) => string) {
-  if (vector && ok(0) === 'true') return `${target} = ${name}[(${offset(0)}) / 4];`;
-  if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${name}[(${offset(0)}) / 4]; }`;
+/** Reads the values of a load at `offset`, a multiple of their number, or four one by one under a condition for each. */
+function read(
+  { name, vector, packed }: Options,
+  target: string,
+  offset: (c: number) => string,
+  ok: (c: number) => string,
+) {
+  const at = `${name}[(${offset(0)}) / ${perLoad(packed)}]`;
+  if (vector && ok(0) === 'true') return `${target} = ${at};`;
+  if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${at}; }`;
   return `${target} = vec4<f32>();
     ${lanes.map((lane, c) => `if (${ok(c)}) { ${target}.${lane} = ${name}[${offset(c)}]; }`).join('\n')}`;
 }
 
 /** A matrix whose rows (of M) run along K. */
 function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): TileLoader {
-  const { name, vector, edges } = options;
+  const { name, edges } = options;
   const { declare, ...layout } = alongK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
@@ -121,8 +147,7 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
     fetch: `{ let k = k0 + ${name}Kv;
       ${each(layout.loads, (i) =>
         read(
-          name,
-          vector,
+          options,
           `${name}${i}`,
           (c) => `${name}At${i} + k + ${c}`,
           (c) =>
@@ -134,7 +159,7 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
 
 /** A matrix whose rows (of K) run along M or N. */
 function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
-  const { name, vector, edges } = options;
+  const { name, edges } = options;
   const { declare, ...layout } = acrossK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
@@ -144,8 +169,7 @@ function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
       let at = ${name}Base + k * uniforms.${extentName} + ${first};
       ${each(layout.loads, (i) =>
         read(
-          name,
-          vector,
+          options,
           `${name}${i}`,
           (c) => `at + ${layout.column(i)} + ${c}`,
           (c) =>
@@ -172,8 +196,7 @@ function tapsAlongK(options: Options): TileLoader {
       ${each(vector ? 1 : 4, tapOf)}
       ${each(layout.loads, (i) =>
         read(
-          name,
-          vector,
+          options,
           `${name}${i}`,
           (c) => `at${c} + (tileN + ${layout.row(i)}) * uniforms.rightChannels`,
           (c) => allOf(edges.extent && `tileN + ${layout.row(i)} < uniforms.n`, edges.k && `k + ${c} < kEnd`),

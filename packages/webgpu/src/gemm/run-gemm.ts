@@ -8,6 +8,7 @@ import type { Gemm } from './gemm';
 import { haloFilterTerms } from './halo-filter';
 import { mixedShader, storesFragments } from './mixed-shader';
 import { isVector, operandKey } from './operands';
+import { packHalves } from './pack-halves';
 import { packUniforms } from './pack-uniforms';
 import type { ShaderText } from './shader-text';
 import { sumParts } from './sum-parts';
@@ -47,7 +48,18 @@ const prologue = (tile: Tile) => `
 `;
 
 /** Runs a product of matrices. The sums of its parts are added in a fixed order. @returns owned by the caller. */
-export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
+export function runGemm(backend: WebGPUBackend, gemm: Gemm, plan: Plan): TensorInfo {
+  if (plan.tile.kind === 'float32' || !plan.tile.packed) return runTiles(backend, gemm, plan);
+  const { magnitudes } = plan;
+  const pack = (of: 'left' | 'right') => packHalves(backend, gemm[of].tensor, magnitudes && { magnitudes, of });
+  const [left, right] = [pack('left'), pack('right')];
+  const packed = { ...gemm, left: { ...gemm.left, tensor: left }, right: { ...gemm.right, tensor: right } };
+  const result = runTiles(backend, packed, plan);
+  for (const { dataId } of [left, right]) backend.disposeData(dataId);
+  return result;
+}
+
+function runTiles(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
   const { left, right, m, n, k, batches, outShape } = gemm;
   const depth = depthOf(tile);
   const terms = tile.kind === 'mixed' && tile.halo === 'filter' ? haloFilterTerms(gemm) : k;

@@ -32,6 +32,8 @@ export type MixedTile = {
   readonly halo: 'none' | 'image' | 'filter';
   /** Of `image`: taps whose filter is in the workgroup's memory at once. */
   readonly taps: 1 | 3 | 9;
+  /** Whether both operands are packed as halves in memory first (`pack-halves.ts`), and read in eights. */
+  readonly packed: boolean;
 };
 
 export type Tile = Float32Tile | MixedTile;
@@ -54,7 +56,7 @@ const HALO_KEYS = {
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
     ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
-    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${HALO_KEYS[tile.halo](tile)}`;
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${tile.packed ? 'p' : ''}${HALO_KEYS[tile.halo](tile)}`;
 
 /** Taps of the convolutions that tiles of images' rows are for. */
 export const TAPS = 9;

@@ -13,10 +13,11 @@ export function tiledSum(
   { vectorA, vectorB, edges, scaled }: SumOptions,
 ): MixedSum {
   const units = matrixUnits.current;
-  const { bm, bn, bk, sm, sn, stages } = tile;
+  const { bm, bn, bk, sm, sn, stages, packed } = tile;
   const threads = threadsOf(tile);
-  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
-  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
+  const common = { bk, threads, packed };
+  const a = leftLoader(left, { ...common, extent: bm, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
+  const b = rightLoader(right, { ...common, extent: bn, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
   const widthA = (a.alongK ? bk : bm) + ROW_PAD;
   const widthB = (b.alongK ? bk : bn) + ROW_PAD;
   const sizeA = (a.alongK ? bm : bk) * widthA;
@@ -29,8 +30,14 @@ export function tiledSum(
       ...range(b.loads).map((i) => ({ loader: b, i, name: 'b', tileName: 'tileB', width: widthB, size: sizeB })),
     ]
       .map(({ loader, i, name, tileName, width, size }) => {
-        const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
         const at = `${half} * ${size / 4} + ${loader.row(i)} * ${width / 4} + ${loader.column(i)} / 4`;
+        if (packed) {
+          return `{
+            let eight = bitcast<vec4<u32>>(${name}${i});
+            ${tileName}[${at}] = ${units.unpack('eight.xy')};
+            ${tileName}[${at} + 1] = ${units.unpack('eight.zw')}; }`;
+        }
+        const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
         return `${tileName}[${at}] = vec4<${units.half}>(${value});`;
       })
       .join('\n');
