@@ -5,9 +5,8 @@ import { matrixUnits } from '../gemm/matrix-units';
 import { FRAGMENT } from '../gemm/tile';
 import { precisionOn } from '../precision';
 import type { Attended, AttendedBack, Result } from './attended';
-import { filled, type Kit, matrixWalk, repeat, type Shape, shapeFor } from './matrix-walk';
+import { filled, type Kit, matrixWalk, repeat, type Shape, STATISTICS, shapeFor } from './matrix-walk';
 import type { RowsLayout } from './rows';
-import { STATISTICS } from './walk';
 
 // Flash attention (Dao et al. 2022) on matrix units. Weights are at most 1 and need no scaling. Gradients by y may be too
 // small for halves: they are multiplied by a power of two that makes the largest one of [1, 2), and `DS_SCALE` keeps what
@@ -35,16 +34,16 @@ const softmaxStep = ({ fours, products, isOther }: Kit) => `
   ${repeat(
     fours,
     (i) => `
-      let logits_${i} = select(vec4<f32>(-3e38), uniforms.scale * product_${i}, ${isOther(i)});
+      let logits_${i} = select(vec4<f32>(-3e38), uniforms.log2Scale * product_${i}, ${isOther(i)});
       larger = max(larger, ${largestOfFour(`logits_${i}`)});`,
   )}
   larger = max(larger, ${matrixUnits.current.swap('larger')});
-  let decay = exp(largest - larger);
+  let decay = exp2(largest - larger);
   total = total * decay;
   ${repeat(
     fours,
     (i) => `
-      let weights_${i} = exp(logits_${i} - larger);
+      let weights_${i} = exp2(logits_${i} - larger);
       total = total + ${sumOfFour(`weights_${i}`)};`,
   )}
   largest = larger;`;
@@ -121,9 +120,8 @@ export function matrixAttentionGradients(
         product = product + ${matrixUnits.current.swap('product')};
         if (side == 0 && group / uniforms.blocks < uniforms.pairs && token < uniforms.tokens) {
           let at = (pair * uniforms.tokens + token) * ${STATISTICS};
-          result[at] = largest;
-          result[at + 1] = 1.0 / total;
-          result[at + 2] = product;
+          result[at] = largest + log2(total);
+          result[at + 1] = product;
         }`,
     }),
   });
@@ -142,17 +140,16 @@ export function matrixAttentionGradients(
     code: (kit) => ({
       before: `
         let ofRow = (pair * uniforms.tokens + min(token, uniforms.tokens - 1)) * ${STATISTICS};
-        let largest = stats[ofRow];
-        let share = stats[ofRow + 1];
-        let mean = stats[ofRow + 2];
+        let logTotal = stats[ofRow];
+        let mean = stats[ofRow + 1];
         ${kit.zeros('sum', q)}`,
       each: `
         ${kit.products('product', 'q', 'k')}
         ${repeat(
           kit.fours,
           (i) => `
-            let logits_${i} = select(vec4<f32>(-3e38), uniforms.scale * product_${i}, ${kit.isOther(i)});
-            let weights_${i} = exp(logits_${i} - largest) * share;`,
+            let logits_${i} = select(vec4<f32>(-3e38), uniforms.log2Scale * product_${i}, ${kit.isOther(i)});
+            let weights_${i} = exp2(logits_${i} - logTotal);`,
         )}
         workgroupBarrier();
         ${kit.products('dWeights', 'dy', 'v')}
@@ -177,20 +174,19 @@ export function matrixAttentionGradients(
       results,
       code: (kit) => ({
         before: `${results.dk ? kit.zeros('sumK', k) : ''} ${results.dv ? kit.zeros('sumV', v) : ''}`,
-        // past the last query everything in the tile is 0, and so are the weights
+        // past the last query q and dy in the tile are 0, whatever the weights
         each: `
           ${kit.products('product', 'k', 'q')}
           ${repeat(
             kit.fours,
-            (i) =>
-              `let weights_${i} = exp(uniforms.scale * product_${i} - ${kit.statistic(0, i)}) * ${kit.statistic(1, i)};`,
+            (i) => `let weights_${i} = exp2(uniforms.log2Scale * product_${i} - ${kit.statistic(0, i)});`,
           )}
           ${results.dv ? `${kit.layDown((i) => `weights_${i}`)} ${kit.accumulate('sumV', 'dy')}` : ''}
           ${
             results.dk
               ? `workgroupBarrier();
                 ${kit.products('dWeights', 'v', 'dy')}
-                ${kit.layDown((i) => ds(`weights_${i}`, `dWeights_${i}`, kit.statistic(2, i)))}
+                ${kit.layDown((i) => ds(`weights_${i}`, `dWeights_${i}`, kit.statistic(1, i)))}
                 ${kit.accumulate('sumK', 'q')}`
               : ''
           }`,

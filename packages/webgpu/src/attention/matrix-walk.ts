@@ -7,7 +7,6 @@ import { FRAGMENT, SUBGROUP } from '../gemm/tile';
 import { f32, i32, run } from '../program';
 import type { Attended, Pairs } from './attended';
 import { baseOf, isInFours, placeOf, type Rows, type RowsLayout, tensorsOf } from './rows';
-import { STATISTICS } from './walk';
 
 /**
  * A subgroup owns 16 rows, of q or of k and v, as matrices in registers, and the workgroup walks over the other tokens in
@@ -15,6 +14,9 @@ import { STATISTICS } from './walk';
  * 16: they make weights of them, in float32, and lay them down as halves for the next product. Sums are float32 throughout.
  */
 export type Shape = { readonly subgroups: number; readonly others: number };
+
+/** Numbers that gradients need of each query: log2 of the sum of its logits' exponentials, and y . dy. */
+export const STATISTICS = 2;
 
 /** Tried in turn: the first that a workgroup's memory can hold. */
 const SHAPES: readonly Shape[] = [
@@ -178,12 +180,15 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
     });
   const fourAt = (i: number) => `(ownRow + rowInMatrix) * ${width} + 4 * side + ${8 * i}`;
   const readFours = (name: string, fours: number) =>
-    repeat(fours, (i) => {
-      const lanes = range(4).map((j) => `scratch[${fourAt(i)} + ${j}]`);
-      return `let ${name}_${i} = vec4<f32>(${lanes.join(', ')});`;
-    });
+    repeat(fours, (i) => `let ${name}_${i} = scratch[(${fourAt(i)}) / 4];`);
   const store = (matrix: string, column: number) =>
-    units.store('scratch', `u32(ownRow * ${width} + ${column})`, matrix, `${width}u`);
+    units.store({
+      array: 'scratch',
+      lanes: 4,
+      at: `u32(ownRow * ${width} + ${column})`,
+      matrix,
+      stride: `${width}u`,
+    });
 
   const kit: Kit = {
     fours: shape.others / 8,
@@ -239,10 +244,7 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
       isWhole
         ? 'vec4<bool>(true)'
         : `(vec4<i32>(0, 1, 2, 3) + first + 4 * side + ${8 * i} < vec4<i32>(uniforms.others))`,
-    statistic: (which, i) => {
-      const lanes = range(4).map((j) => `tile_stats[${which * shape.others + 8 * i + j} + 4 * side]`);
-      return `vec4<f32>(${lanes.join(', ')})`;
-    },
+    statistic: (which, i) => `tile_stats[${(which * shape.others) / 4 + 2 * i} + side]`,
   };
   const { before, each, after } = program.code(kit);
   const half4 = `vec4<${units.half}>`;
@@ -265,6 +267,8 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
       others: i32(others),
       blocks: i32(blocks),
       scale: f32(named('q').columns ** -0.5),
+      // Logits are powers of two, which a GPU computes at once.
+      log2Scale: f32(named('q').columns ** -0.5 * Math.LOG2E),
       ...Object.fromEntries(
         [...all, ...Object.entries(results)].map(([name, each]) => [`place_${name}`, placeOf(each)]),
       ),
@@ -275,14 +279,14 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
       ${units.declarations(threads, [
         ...tiles.map((name) => ({ name: `tile_${name}`, type: half4 })),
         { name: 'halves', type: half4 },
-        { name: 'scratch', type: 'f32' },
+        { name: 'scratch', type: 'vec4<f32>' },
       ])}
       ${hasScale ? 'var<private> dyScale : f32;' : ''}
       ${all.map(fetch).join('')}
       ${tiles.map((name) => `var<workgroup> tile_${name} : array<${half4}, ${(shape.others * widthOf(name)) / 4}>;`).join('\n')}
       var<workgroup> halves : array<${half4}, ${(block * width) / 4}>;
-      var<workgroup> scratch : array<f32, ${block * width}>;
-      ${areTilesQueries ? `var<workgroup> tile_stats : array<f32, ${shape.others * STATISTICS}>;` : ''}`,
+      var<workgroup> scratch : array<vec4<f32>, ${(block * width) / 4}>;
+      ${areTilesQueries ? `var<workgroup> tile_stats : array<vec4<f32>, ${(shape.others * STATISTICS) / 4}>;` : ''}`,
     code: `
       let pair = min(group / uniforms.blocks, uniforms.pairs - 1);
       let firstToken = (group % uniforms.blocks) * ${block};
@@ -311,14 +315,15 @@ export function matrixWalk(backend: WebGPUBackend, program: Program): TensorInfo
         ${walked.map((tile) => tile.store).join('\n')}
         ${
           areTilesQueries
-            ? `for (var i = lane; i < ${shape.others}; i = i + ${threads}) {
-                for (var which = 0; which < ${STATISTICS}; which = which + 1) {
-                  var value = 0.0;
-                  if (first + i < uniforms.others) {
-                    value = stats[(pair * uniforms.others + first + i) * ${STATISTICS} + which];
+            ? `for (var i = lane; i < ${(shape.others * STATISTICS) / 4}; i = i + ${threads}) {
+                let other = first + i % ${shape.others / 4} * 4;
+                var four = vec4<f32>();
+                for (var j = 0; j < 4; j = j + 1) {
+                  if (other + j < uniforms.others) {
+                    four[j] = stats[(pair * uniforms.others + other + j) * ${STATISTICS} + i / ${shape.others / 4}];
                   }
-                  tile_stats[which * ${shape.others} + i] = value;
                 }
+                tile_stats[i] = four;
               }`
             : ''
         }

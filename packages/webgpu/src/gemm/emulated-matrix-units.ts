@@ -33,9 +33,11 @@ export const emulatedMatrixUnits: MatrixUnits = {
             return held;
           }
           ${
-            type === 'f32'
+            type.endsWith('f32') || type.endsWith('<f32>')
               ? `fn store_${name}(at : u32, held : Matrix, stride : u32) {
-                  ${eachHeld(`${name}[i32(at) + row * i32(stride) + column] = held[i];`)}
+                  ${eachHeld(`
+                    let index = i32(at) + row * i32(stride) + column;
+                    ${type === 'f32' ? `${name}[index]` : `${name}[index / 4][index % 4]`} = held[i];`)}
                 }`
               : ''
           }`,
@@ -81,7 +83,7 @@ export const emulatedMatrixUnits: MatrixUnits = {
   load: ({ array, at, stride, order }) => `load_${array}(${at}, ${stride}, ${order === 'col_major'})`,
   multiplyAdd: (x, y, sum) => `emulatedMultiplyAdd(${x}, ${y}, ${sum})`,
   scale: (matrix, factor) => `emulatedScale(${matrix}, ${factor})`,
-  store: (array, at, matrix, stride) => `store_${array}(${at}, ${matrix}, ${stride});`,
+  store: ({ array, at, matrix, stride }) => `store_${array}(${at}, ${matrix}, ${stride});`,
   largest: (value) => `emulatedLargestOf(${value})`,
   swap: (value) => `emulatedSwap(${value})`,
 };

@@ -34,8 +34,14 @@ export type MatrixUnits = {
   readonly multiplyAdd: (x: string, y: string, sum: string) => string;
   /** A result times a factor. */
   readonly scale: (matrix: string, factor: string) => string;
-  /** A statement that writes a result, rows `stride` (`u32`) values apart, into an array of `f32`. */
-  readonly store: (array: string, at: string, matrix: string, stride: string) => string;
+  /** A statement that writes a result, rows `stride` (`u32`) values apart, into an array of `f32`, or of `vec4`s of them. */
+  readonly store: (options: {
+    readonly array: string;
+    readonly lanes?: 1 | 4;
+    readonly at: string;
+    readonly matrix: string;
+    readonly stride: string;
+  }) => string;
   /** The largest of a subgroup's values. */
   readonly largest: (value: string) => string;
   /** The value of the other one of threads 2 i and 2 i + 1. */
@@ -60,7 +66,10 @@ export const dawnMatrixUnits: MatrixUnits = {
   },
   multiplyAdd: (x, y, sum) => `subgroupMatrixMultiplyAccumulate(${x}, ${y}, ${sum})`,
   scale: (matrix, factor) => `subgroupMatrixScalarMultiply(${matrix}, ${factor})`,
-  store: (array, at, matrix, stride) => `subgroupMatrixStore<row_major>(&${array}, ${at}, ${matrix}, ${stride});`,
+  store: ({ array, lanes = 1, at, matrix, stride }) => {
+    const [place, apart] = lanes === 1 ? [at, stride] : [`(${at}) / ${lanes}u`, `(${stride}) / ${lanes}u`];
+    return `subgroupMatrixStore<row_major>(&${array}, ${place}, ${matrix}, ${apart});`;
+  },
   largest: (value) => `subgroupMax(${value})`,
   swap: (value) => `subgroupShuffleXor(${value}, 1u)`,
 };

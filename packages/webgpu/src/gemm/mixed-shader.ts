@@ -53,15 +53,14 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     const { columns, width } = scratch;
     const step = vectorOut ? 4 : 1;
     const perRow = columns / step;
-    const sum = (c: number) => `scratch[source + ${c}]${scaled ? ' * unscale' : ''}`;
-    const sums = range(step).map(sum).join(', ');
+    const sum = `scratch[source / 4]${vectorOut ? '' : '[source % 4]'}${scaled ? ' * unscale' : ''}`;
     return `
       for (var e = subgroupLane; e < ${FRAGMENT * perRow}; e = e + ${SUBGROUP}) {
         let m = ${rowOf(i)} + e / ${perRow};
         let n = tileN + ownN + ${column} + e % ${perRow} * ${step};
         let source = subgroup * ${ofSubgroup} + e / ${perRow} * ${width} + e % ${perRow} * ${step};
         if (${allOf(edges.m && 'm < uniforms.m', edges.n && 'n < uniforms.n')}) {
-          ${vectorOut ? `put4(m, n, vec4<f32>(${sums}));` : `put(m, n, ${sums});`}
+          ${vectorOut ? 'put4' : 'put'}(m, n, ${sum});
         }
       }`;
   };
@@ -71,13 +70,14 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
       .map(([i, j]) => {
         const at = `outBase + (${rowOf(i)}) * uniforms.n + tileN + ownN + ${j * FRAGMENT}`;
         const sum = scaled ? units.scale(`acc${i}_${j}`, 'unscale') : `acc${i}_${j}`;
-        return units.store('result', `u32(${at})`, sum, 'u32(uniforms.n)');
+        return units.store({ array: 'result', at: `u32(${at})`, matrix: sum, stride: 'u32(uniforms.n)' });
       })
       .join('\n');
   const biasOf = (j: number) =>
     units.load({
       side: 'result',
       array: 'scratch',
+      lanes: 4,
       at: `u32(ownN + ${j * FRAGMENT})`,
       stride: bn,
       order: 'row_major',
@@ -87,12 +87,13 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
       .flatMap((i) => range(sn / scratch.columns).map((j) => [i, j * scratch.columns] as const))
       .map(([i, column], chunk) => {
         const fragments = range(scratch.columns / FRAGMENT).map((c) =>
-          units.store(
-            'scratch',
-            `u32(subgroup * ${ofSubgroup} + ${c * FRAGMENT})`,
-            `acc${i}_${column / FRAGMENT + c}`,
-            `${scratch.width}u`,
-          ),
+          units.store({
+            array: 'scratch',
+            lanes: 4,
+            at: `u32(subgroup * ${ofSubgroup} + ${c * FRAGMENT})`,
+            matrix: `acc${i}_${column / FRAGMENT + c}`,
+            stride: `${scratch.width}u`,
+          }),
         );
         return `
         ${chunk > 0 ? 'workgroupBarrier();' : ''}
@@ -106,10 +107,10 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     ${units.declarations(threads, [
       ...sum.arrays,
       ...(direct ? [{ name: 'result', type: 'f32' }] : []),
-      ...(needsScratch ? [{ name: 'scratch', type: 'f32' }] : []),
+      ...(needsScratch ? [{ name: 'scratch', type: 'vec4<f32>' }] : []),
     ])}
     ${sum.declarations}
-    ${needsScratch ? `var<workgroup> scratch : array<f32, ${scratch.size}>;` : ''}
+    ${needsScratch ? `var<workgroup> scratch : array<vec4<f32>, ${scratch.size / 4}>;` : ''}
     var<private> outBase : i32;
     ${finishCode(epilogue)}
     ${direct ? '' : putCode(vectorOut)}
@@ -133,7 +134,12 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     ${sum.setup}
     ${
       beginsWithBias
-        ? `for (var e = lane; e < ${FRAGMENT * bn}; e = e + ${threads}) { scratch[e] = bias[tileN + e % ${bn}]; }
+        ? `for (var e = lane; e < ${(FRAGMENT * bn) / 4}; e = e + ${threads}) {
+            let n = tileN + 4 * e % ${bn};
+            scratch[e] = vec4<f32>(${range(4)
+              .map((c) => `bias[n + ${c}]`)
+              .join(', ')});
+          }
           workgroupBarrier();`
         : ''
     }
