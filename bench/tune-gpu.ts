@@ -1,5 +1,6 @@
 // Measures which tile is fastest for each product of matrices that the models ask for, and writes the table that
 // @sd/webgpu chooses by. `pnpm tune:gpu` on a machine with a fast GPU; without `--write` it only prints what it measured.
+// `--missing` passes over products that have a row in the table, `--of PATTERN` over all but those of some passes.
 import '@tensorflow/tfjs';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -15,7 +16,8 @@ import { suits, workgroupsOf } from '../packages/webgpu/src/gemm/plan';
 import { observer } from '../packages/webgpu/src/gemm/product';
 import { type Plan, runGemm } from '../packages/webgpu/src/gemm/run-gemm';
 import { depthOf, type Tile, tileKey } from '../packages/webgpu/src/gemm/tile';
-import { TILES } from '../packages/webgpu/src/gemm/tiles';
+import { TILES, tileOf } from '../packages/webgpu/src/gemm/tiles';
+import { TUNED } from '../packages/webgpu/src/gemm/tuning-table';
 import { SETTLE } from './lib/gpu-ceilings';
 import { deviceMilliseconds, drain, load } from './lib/gpu-clock';
 
@@ -24,6 +26,8 @@ const { values: options } = parseArgs({
     write: { type: 'string' },
     seconds: { type: 'string', default: '120' },
     precision: { type: 'string', default: 'float32,mixed' },
+    missing: { type: 'boolean', default: false },
+    of: { type: 'string', default: '' },
   },
 });
 const COMPILE_ONLY = 'WEBGPU_ENGINE_COMPILE_ONLY';
@@ -134,7 +138,17 @@ const rows: string[] = [];
 const totals = new Map<string, number>();
 // Large ones first: where the time runs out, the small ones keep what is there.
 const work = ({ m, n, k, batches, count }: Shape) => m * n * k * batches * count;
+const alongOf = ({ left }: Shape) => (left.layout === 'rows' || left.layout === 'gather' ? 'rows' : 'columns');
+const isKnown = (shape: Shape, kind: Tile['kind']) =>
+  TUNED.some(
+    ({ left, m, n, k, tile }) =>
+      tileOf(tile).kind === kind &&
+      left === alongOf(shape) &&
+      [m, n, k].join() === [shape.m * shape.batches, shape.n, shape.k].join(),
+  );
+const pattern = new RegExp(options.of);
 for (const shape of [...shapes.values()].sort((p, q) => work(q) - work(p))) {
+  if (!pattern.test(shape.from)) continue;
   if (performance.now() > deadline) {
     console.log('out of time');
     break;
@@ -142,21 +156,22 @@ for (const shape of [...shapes.values()].sort((p, q) => work(q) - work(p))) {
   const { m, n, k, batches, count, from } = shape;
   const texts: string[] = [];
   for (const kind of kinds) {
+    if (options.missing && isKnown(shape, kind)) continue;
     const [best] = await fastest(shape, kind);
     if (!best) continue;
     const { tile, parts, ms } = best;
     totals.set(`${from}, ${kind}`, (totals.get(`${from}, ${kind}`) ?? 0) + ms * count);
     texts.push(`${tileKey(tile)}/${parts} ${ms.toFixed(4)} ms ${((2 * m * n * k * batches) / ms / 1e9).toFixed(1)}`);
-    const along = shape.left.layout === 'rows' || shape.left.layout === 'gather' ? 'rows' : 'columns';
     rows.push(
-      `  { left: '${along}', m: ${m * batches}, n: ${n}, k: ${k}, tile: '${tileKey(tile)}', workgroups: ${workgroupsOf(tile, shape) * parts} },`,
+      `  { left: '${alongOf(shape)}', m: ${m * batches}, n: ${n}, k: ${k}, tile: '${tileKey(tile)}', workgroups: ${workgroupsOf(tile, shape) * parts} },`,
     );
   }
+  if (texts.length === 0) continue;
+  if (options.write) writeFileSync(options.write, `${[...new Set(rows)].join('\n')}\n`);
   console.log(
     `${from} ${count} x ${shape.left.layout}/${shape.right.layout} ${m} ${n} ${k} b${batches}: ${texts.join(' | ')}`,
   );
 }
 for (const [name, ms] of totals) console.log(`products of ${name}: ${ms.toFixed(2)} ms`);
-if (options.write) writeFileSync(options.write, `${[...new Set(rows)].join('\n')}\n`);
 await releaseBackend();
 process.exit(0);
