@@ -18,9 +18,8 @@ export type Shape = { readonly subgroups: number; readonly others: number };
 /** Numbers that gradients need of each query: log2 of the sum of its logits' exponentials, and y . dy. */
 export const STATISTICS = 2;
 
-/** Tried in turn: the first that a workgroup's memory can hold. */
+/** Tried in turn: the first that a workgroup's memory can hold. Tiles of 64 others leave too few workgroups a unit. */
 const SHAPES: readonly Shape[] = [
-  { subgroups: 4, others: 64 },
   { subgroups: 4, others: 32 },
   { subgroups: 4, others: 16 },
   { subgroups: 2, others: 32 },
