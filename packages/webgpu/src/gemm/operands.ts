@@ -1,14 +1,10 @@
 import type { Gather, Gemm, Left, Right } from './gemm';
 
-type Per = 4 | 8;
-
-/** What a tile of an operand needs in a shader: text, for `threads` threads that load several values at a time. */
+/** What a tile of an operand needs in a shader: text, for `threads` threads that load four values at a time. */
 export type TileLoader = {
-  /** Whether these values lie along K (else along M or N). */
+  /** Whether the four values lie along K (else along M or N). */
   readonly alongK: boolean;
-  /** Values that a thread loads at once: four, or eight halves in the place of four numbers. */
-  readonly per: Per;
-  /** Such loads per thread and step. */
+  /** Loads of four per thread and step. */
   readonly loads: number;
   /** Before the loop. */
   readonly setup: string;
@@ -27,7 +23,7 @@ type Options = {
   readonly threads: number;
   /** Four values can be read at once: their number along the contiguous axis is a multiple of four. */
   readonly vector: boolean;
-  /** The operand is halves (`pack-halves.ts`). */
+  /** The operand is halves (`pack-halves.ts`), four of them in two numbers. */
   readonly packed: boolean;
   /** Whether tiles reach beyond the operand's rows (of A) or columns (of B), and steps beyond the end of the sum. */
   readonly edges: { readonly extent: boolean; readonly k: boolean };
@@ -46,14 +42,10 @@ export function isPackable({ left, right, m, n, k }: Pick<Gemm, 'left' | 'right'
   return isPlain && (left.layout === 'rows' ? k : m) % 8 === 0 && (right.layout === 'rows' ? n : k) % 8 === 0;
 }
 
-/** Values of one load. */
-const perLoad = (packed: boolean): Per => (packed ? 8 : 4);
-
 /** Whether threads divide a tile evenly, as the loaders need. */
-export function fits(extent: number, bk: number, threads: number, alongK: boolean, packed: boolean): boolean {
-  const per = perLoad(packed);
-  if (alongK) return threads % (bk / per) === 0 && extent % (threads / (bk / per)) === 0;
-  return threads % bk === 0 && (extent / per) % (threads / bk) === 0;
+export function fits(extent: number, bk: number, threads: number, alongK: boolean): boolean {
+  if (alongK) return threads % (bk / 4) === 0 && extent % (threads / (bk / 4)) === 0;
+  return threads % bk === 0 && (extent / 4) % (threads / bk) === 0;
 }
 
 /** Names an operand's text among the pipelines. */
@@ -83,54 +75,53 @@ export const allOf = (...conditions: readonly (string | false)[]) =>
 const each = (count: number, text: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
-/** Threads that go along K: `kv` of the values of a load each, then rows. */
+/** WGSL: the type of what holds four values. */
+const fourOf = (packed: boolean) => (packed ? 'vec2<f32>' : 'vec4<f32>');
+
+/** Threads that go along K: `kv` of four values each, then rows. */
 function alongK({ name, extent, bk, threads, packed }: Options) {
-  const per = perLoad(packed);
-  const perRow = bk / per;
+  const perRow = bk / 4;
   const rowsAtOnce = threads / perRow;
   const loads = extent / rowsAtOnce;
   return {
     alongK: true,
-    per,
     loads,
     rowsAtOnce,
     declare: `
-      let ${name}Kv = (lane % ${perRow}) * ${per};
+      let ${name}Kv = (lane % ${perRow}) * 4;
       let ${name}Row = lane / ${perRow};
-      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
+      ${each(loads, (i) => `var ${name}${i} = ${fourOf(packed)}();`)}`,
     row: (i: number) => `(${name}Row + ${i * rowsAtOnce})`,
     column: () => `${name}Kv`,
   };
 }
 
-/** Threads that go across K: each in one row of K, the values of a load along M or N at a time. */
+/** Threads that go across K: each in one row of K, four values of M or N at a time. */
 function acrossK({ name, extent, bk, threads, packed }: Options) {
-  const per = perLoad(packed);
   const perRow = threads / bk;
-  const loads = extent / per / perRow;
+  const loads = extent / 4 / perRow;
   return {
     alongK: false,
-    per,
     loads,
     declare: `
       let ${name}K = lane / ${perRow};
-      let ${name}Column = (lane % ${perRow}) * ${per};
-      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
+      let ${name}Column = (lane % ${perRow}) * 4;
+      ${each(loads, (i) => `var ${name}${i} = ${fourOf(packed)}();`)}`,
     row: () => `${name}K`,
-    column: (i: number) => `(${name}Column + ${i * perRow * per})`,
+    column: (i: number) => `(${name}Column + ${i * perRow * 4})`,
   };
 }
 
-/** Reads the values of a load at `offset`, a multiple of their number, or four one by one under a condition for each. */
+/** Reads four values at `offset`, a multiple of four, or one by one under a condition for each. */
 function read(
   { name, vector, packed }: Options,
   target: string,
   offset: (c: number) => string,
   ok: (c: number) => string,
 ) {
-  const at = `${name}[(${offset(0)}) / ${perLoad(packed)}]`;
+  const at = `${name}[(${offset(0)}) / 4]`;
   if (vector && ok(0) === 'true') return `${target} = ${at};`;
-  if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${at}; }`;
+  if (vector) return `${target} = ${fourOf(packed)}(); if (${ok(0)}) { ${target} = ${at}; }`;
   return `${target} = vec4<f32>();
     ${lanes.map((lane, c) => `if (${ok(c)}) { ${target}.${lane} = ${name}[${offset(c)}]; }`).join('\n')}`;
 }

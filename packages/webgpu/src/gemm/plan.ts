@@ -34,8 +34,7 @@ export function suits(
     return false;
   if (halo !== 'none') return true;
   return (
-    fits(tile.bm, tile.bk, threads, isLeftAlongK(left), packed) &&
-    fits(tile.bn, tile.bk, threads, right.layout === 'columns', packed)
+    fits(tile.bm, tile.bk, threads, isLeftAlongK(left)) && fits(tile.bn, tile.bk, threads, right.layout === 'columns')
   );
 }
 

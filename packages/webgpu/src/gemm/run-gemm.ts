@@ -85,7 +85,8 @@ function runTiles(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, mag
   if (bias) inputs.bias = bias;
   if (residual) inputs.residual = residual;
   if (magnitudes) inputs.magnitudes = magnitudes;
-  const components = { a: vectorA ? 4 : 1, b: vectorB ? 4 : 1, bias: 1, residual: 1, magnitudes: 4 } as const;
+  const four = tile.kind === 'mixed' && tile.packed ? 2 : 4;
+  const components = { a: vectorA ? four : 1, b: vectorB ? four : 1, bias: 1, residual: 1, magnitudes: 4 } as const;
   const gather = left.gather;
   const numbers: Record<string, number> = {
     m,

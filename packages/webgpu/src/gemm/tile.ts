@@ -32,7 +32,7 @@ export type MixedTile = {
   readonly halo: 'none' | 'image' | 'filter';
   /** Of `image`: taps whose filter is in the workgroup's memory at once. */
   readonly taps: 1 | 3 | 9;
-  /** Whether both operands are packed as halves in memory first (`pack-halves.ts`), and read in eights. */
+  /** Whether both operands are packed as halves in memory first (`pack-halves.ts`). */
   readonly packed: boolean;
 };
 
@@ -77,7 +77,10 @@ export const MANY_THREADS = 256;
 export function scratchOf(tile: MixedTile) {
   const many = threadsOf(tile) >= MANY_THREADS;
   // A part of a filter leaves room for more.
-  const isShort = tile.sn % (2 * FRAGMENT) !== 0 || (many && (tile.halo !== 'image' || tile.taps * tile.bk > 48));
+  const isShort =
+    tile.sn % (2 * FRAGMENT) !== 0 ||
+    tile.stages === 2 ||
+    (many && (tile.halo !== 'image' || tile.taps * tile.bk > 48));
   const columns = isShort ? FRAGMENT : 2 * FRAGMENT;
   const width = columns + (tile.halo === 'filter' ? 0 : ROW_PAD);
   return { columns, width, size: Math.max((threadsOf(tile) / SUBGROUP) * FRAGMENT * width, FRAGMENT * tile.bn) };

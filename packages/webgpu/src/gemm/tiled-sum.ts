@@ -31,12 +31,7 @@ export function tiledSum(
     ]
       .map(({ loader, i, name, tileName, width, size }) => {
         const at = `${half} * ${size / 4} + ${loader.row(i)} * ${width / 4} + ${loader.column(i)} / 4`;
-        if (packed) {
-          return `{
-            let eight = bitcast<vec4<u32>>(${name}${i});
-            ${tileName}[${at}] = ${units.unpack('eight.xy')};
-            ${tileName}[${at} + 1] = ${units.unpack('eight.zw')}; }`;
-        }
+        if (packed) return `${tileName}[${at}] = ${units.unpack(`bitcast<vec2<u32>>(${name}${i})`)};`;
         const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
         return `${tileName}[${at}] = vec4<${units.half}>(${value});`;
       })
@@ -78,14 +73,16 @@ export function tiledSum(
       .join('\n');
 
   const fetch = `${a.fetch} ${b.fetch}`;
+  // The last step again, where there is no next: under a condition, reads are waited for before anything is multiplied.
+  const last = `let lastK = k0 + (uniforms.steps - 1) * ${bk};`;
+  const fetchNext = `k0 = min(k0 + ${bk}, lastK); ${fetch}`;
   const loop = tile.ahead
-    ? `${fetch}
+    ? `${last}
+      ${fetch}
       for (var step = 0; step < uniforms.steps; step = step + 1) {
         ${store('0')}
         workgroupBarrier();
-        k0 = k0 + ${bk};
-        // Nothing is read beyond the last step.
-        if (step + 1 < uniforms.steps) { ${fetch} }
+        ${fetchNext}
         ${compute('0')}
         workgroupBarrier();
       }`
@@ -98,14 +95,13 @@ export function tiledSum(
           ${compute('0')}
           k0 = k0 + ${bk};
         }`
-      : `${fetch}
+      : `${last}
+        ${fetch}
         ${store('0')}
         workgroupBarrier();
         var half = 0;
         for (var step = 0; step < uniforms.steps; step = step + 1) {
-          k0 = k0 + ${bk};
-          // Nothing is read beyond the last step.
-          if (step + 1 < uniforms.steps) { ${fetch} }
+          ${fetchNext}
           ${compute('half')}
           half = 1 - half;
           ${store('half')}
