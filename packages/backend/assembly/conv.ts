@@ -123,9 +123,15 @@ function storeColumns(dw: usize, row: usize, a: v128, b: v128, c: v128, d: v128,
   storeLanes(dw + 3 * row, r3, lanes);
 }
 
+/** Panels of input channels that each tap of a filter has in convFilterGradient. */
+function filterGradientPanels(inChannels: i32, outChannels: i32): i32 {
+  return outChannels <= 4 ? (inChannels + 7) >> 3 : (inChannels + 3) >> 2;
+}
+
 /**
- * dw[kh][kw][ci][co] = sum over images and output positions of x[n][oh * stride + kh * dilation - pad][..][ci] * dy[n][oh][ow][co].
- * @param zeros inChannels floats of room
+ * dw[kh][kw][ci][co] = sum over images and output positions of x[n][oh * stride + kh * dilation - pad][..][ci] * dy[n][oh][ow][co]
+ * for the panels `from` to `to` of input channels, counted through the taps: threads share the work by these.
+ * @param zeros inChannels zeros
  * @param scratch 340 KiB, 16-byte aligned
  */
 export function convFilterGradient(
@@ -139,7 +145,6 @@ export function convFilterGradient(
   outHeight: i32,
   outWidth: i32,
   outChannels: i32,
-  filterHeight: i32,
   filterWidth: i32,
   strideH: i32,
   strideW: i32,
@@ -148,10 +153,11 @@ export function convFilterGradient(
   padTop: i32,
   padLeft: i32,
   zeros: usize,
+  from: i32,
+  to: i32,
   scratch: usize,
 ): void {
   const total = batch * outHeight * outWidth;
-  const taps = filterHeight * filterWidth;
   const pixel = (<usize>inChannels) << 2;
   const dyRow = (<usize>outChannels) << 2;
   const table = scratch + TABLE;
@@ -159,9 +165,9 @@ export function convFilterGradient(
   // With up to four output channels the roles are swapped: dy fills the 4-wide side, x the 8-wide one.
   const swapped = outChannels <= 4;
   const width4 = swapped ? 8 : 4;
-  const panelsPerTap = (inChannels + width4 - 1) / width4;
+  const panelsPerTap = filterGradientPanels(inChannels, outChannels);
   const panelsAtOnce = swapped ? NC / 8 : MC / 4;
-  memory.fill(zeros, 0, pixel);
+  const lastTap = (to + panelsPerTap - 1) / panelsPerTap;
   for (let j = 0; j < outChannels; j += NC) {
     const columns = min(NC, outChannels - j);
     for (let p = 0; p < total; p += KC) {
@@ -170,15 +176,17 @@ export function convFilterGradient(
       const panel = (<usize>depth) << 4;
       const dyBlock = dy + <usize>p * dyRow + ((<usize>j) << 2);
       if (swapped) {
-        let to = scratch + A_PANELS;
-        let from = dyBlock;
-        for (let q = 0; q < depth; q++, to += 16, from += dyRow) v128.store(to, loadLanes(from, columns));
+        let panelAt = scratch + A_PANELS;
+        let dyAt = dyBlock;
+        for (let q = 0; q < depth; q++, panelAt += 16, dyAt += dyRow) v128.store(panelAt, loadLanes(dyAt, columns));
       } else {
         packB(scratch + B_PANELS, dyBlock, 4, dyRow, columns, depth);
       }
-      for (let tap = 0; tap < taps; tap++) {
+      for (let tap = from / panelsPerTap; tap < lastTap; tap++) {
         const kh = tap / filterWidth;
         const kw = tap - kh * filterWidth;
+        const firstPanel = max(0, from - tap * panelsPerTap);
+        const lastPanel = min(panelsPerTap, to - tap * panelsPerTap);
         tapAddresses(
           table,
           x,
@@ -195,8 +203,8 @@ export function convFilterGradient(
           pixel,
           zeros,
         );
-        for (let q = 0; q < panelsPerTap; q += panelsAtOnce) {
-          const panels = min(panelsAtOnce, panelsPerTap - q);
+        for (let q = firstPanel; q < lastPanel; q += panelsAtOnce) {
+          const panels = min(panelsAtOnce, lastPanel - q);
           const channel = q * width4;
           const channels = min(panels * width4, inChannels - channel);
           const target = dw + <usize>(tap * inChannels + channel) * dyRow + ((<usize>j) << 2);
@@ -208,10 +216,10 @@ export function convFilterGradient(
               narrowGradient(target + <usize>i * dyRow, dyRow, table, offset, dyPanel, columns, depth, first);
             }
             if (whole < channels) {
-              const to = scratch + B_PANELS;
+              const xPanel = scratch + B_PANELS;
               const offset = (<usize>(channel + whole)) << 2;
-              gatherPanel(to, 32, table, offset, channels - whole, depth);
-              gatherPanel(to + 16, 32, table, offset + 16, channels - whole - 4, depth);
+              gatherPanel(xPanel, 32, table, offset, channels - whole, depth);
+              gatherPanel(xPanel + 16, 32, table, offset + 16, channels - whole - 4, depth);
               multiplyPanels(
                 depth,
                 columns,
@@ -219,7 +227,7 @@ export function convFilterGradient(
                 scratch + A_PANELS,
                 16,
                 panel,
-                to,
+                xPanel,
                 32,
                 panel << 1,
                 target + <usize>whole * dyRow,
@@ -230,10 +238,10 @@ export function convFilterGradient(
               );
             }
           } else {
-            let to = scratch + A_PANELS;
+            let xPanel = scratch + A_PANELS;
             for (let i = 0; i < channels; i += 4) {
-              gatherPanel(to, 16, table, (<usize>(channel + i)) << 2, channels - i, depth);
-              to += panel;
+              gatherPanel(xPanel, 16, table, (<usize>(channel + i)) << 2, channels - i, depth);
+              xPanel += panel;
             }
             multiplyPanels(
               depth,
@@ -352,17 +360,76 @@ function narrowPixels(
 }
 
 /**
- * y[n][oh][ow][:] += sum over taps of x[n][oh * stride + kh * dilation + offset][..][:] times the tap's matrix, with `first`
- * from zero. The products run over (tap, channel) in blocks of at most KC. Element (i, o) of the matrix of tap (kh, kw) is at
+ * Packs the columns of a convolution's filter as `convolve` reads them: block by block of at most KC products (tap, channel);
+ * within a block panel by panel of eight output channels, within a panel tap by tap. At most four output channels are one
+ * panel [tap][inChannels][4]. Element (i, o) of the matrix of tap (kh, kw) is at
  * w + kh * tapRowStep + kw * tapStep + i * inStep + o * outStep.
- * @param packed room for the filter: taps * inChannels * (outChannels rounded up to 8) floats, and inChannels floats of zeros
+ * @param packed room for taps * inChannels * (outChannels rounded up to 8) floats
+ * @param from, to the panels to pack: threads share the work by these
+ */
+export function packFilter(
+  packed: usize,
+  w: usize,
+  inChannels: i32,
+  outChannels: i32,
+  filterHeight: i32,
+  filterWidth: i32,
+  tapRowStep: usize,
+  tapStep: usize,
+  inStep: usize,
+  outStep: usize,
+  from: i32,
+  to: i32,
+): void {
+  const depth = filterHeight * filterWidth * inChannels;
+  const panels = (outChannels + 7) >> 3;
+  const narrow = outChannels <= 4;
+  for (let q = 0; narrow && q < depth; q++) {
+    const tap = q / inChannels;
+    const kh = tap / filterWidth;
+    const kw = tap - kh * filterWidth;
+    const source = w + <usize>kh * tapRowStep + <usize>kw * tapStep + <usize>(q - tap * inChannels) * inStep;
+    const target = packed + ((<usize>q) << 4);
+    v128.store(target, f32x4.splat(0));
+    for (let o = 0; o < outChannels; o++)
+      store<f32>(target + ((<usize>o) << 2), load<f32>(source + <usize>o * outStep));
+  }
+  const lanes = min(outChannels, to << 3) - (from << 3);
+  for (let p = 0; !narrow && p < depth; p += KC) {
+    const block = min(KC, depth - p);
+    const panel = (<usize>block) << 5;
+    const base = packed + <usize>p * ((<usize>panels) << 5) + <usize>from * panel;
+    for (let q = p; q < p + block; ) {
+      const tap = q / inChannels;
+      const channel = q - tap * inChannels;
+      const run = min(inChannels - channel, p + block - q);
+      const kh = tap / filterWidth;
+      const kw = tap - kh * filterWidth;
+      const source = w + <usize>kh * tapRowStep + <usize>kw * tapStep + <usize>channel * inStep;
+      packSegment(
+        base + ((<usize>(q - p)) << 5),
+        panel,
+        source + <usize>(from << 3) * outStep,
+        outStep,
+        inStep,
+        lanes,
+        run,
+      );
+      q += run;
+    }
+  }
+}
+
+/**
+ * y[n][oh][ow][:] += sum over taps of x[n][oh * stride + kh * dilation + offset][..][:] times the tap's matrix, with `first`
+ * from zero, for the output positions `from` to `to`, counted through the images, and the eights of output channels
+ * `fromPanel` to `toPanel`: threads share the work by these. The products run over (tap, channel) in blocks of at most KC.
+ * @param packed the filter as packFilter leaves it, and after it inChannels zeros
  * @param scratch as for gemm
  */
 export function convolve(
   y: usize,
   x: usize,
-  w: usize,
-  batch: i32,
   height: i32,
   width: i32,
   inChannels: i32,
@@ -377,49 +444,26 @@ export function convolve(
   dilationW: i32,
   offsetH: i32,
   offsetW: i32,
-  tapRowStep: usize,
-  tapStep: usize,
-  inStep: usize,
-  outStep: usize,
   first: bool,
   packed: usize,
+  from: i32,
+  to: i32,
+  fromPanel: i32,
+  toPanel: i32,
   scratch: usize,
 ): void {
   const taps = filterHeight * filterWidth;
-  const total = batch * outHeight * outWidth;
   const depth = taps * inChannels;
   const panels = (outChannels + 7) >> 3;
+  const columns = min(outChannels, toPanel << 3) - (fromPanel << 3);
   const pixel = (<usize>inChannels) << 2;
   const row = (<usize>outChannels) << 2;
   const zeros = packed + <usize>depth * ((<usize>panels) << 5);
   const table = scratch + TABLE;
-  memory.fill(zeros, 0, pixel);
   const narrow = outChannels <= 4;
-  for (let q = 0; narrow && q < depth; q++) {
-    const tap = q / inChannels;
-    const kh = tap / filterWidth;
-    const kw = tap - kh * filterWidth;
-    const from = w + <usize>kh * tapRowStep + <usize>kw * tapStep + <usize>(q - tap * inChannels) * inStep;
-    const to = packed + ((<usize>q) << 4);
-    v128.store(to, f32x4.splat(0));
-    for (let o = 0; o < outChannels; o++) store<f32>(to + ((<usize>o) << 2), load<f32>(from + <usize>o * outStep));
-  }
-  // The filter, block by block of the products; within a block panel by panel, within a panel tap by tap.
-  for (let p = 0; !narrow && p < depth; p += KC) {
-    const block = min(KC, depth - p);
-    const base = packed + <usize>p * ((<usize>panels) << 5);
-    for (let q = p; q < p + block; ) {
-      const tap = q / inChannels;
-      const channel = q - tap * inChannels;
-      const run = min(inChannels - channel, p + block - q);
-      const kh = tap / filterWidth;
-      const from = w + <usize>kh * tapRowStep + <usize>(tap - kh * filterWidth) * tapStep + <usize>channel * inStep;
-      packSegment(base + ((<usize>(q - p)) << 5), (<usize>block) << 5, from, outStep, inStep, outChannels, run);
-      q += run;
-    }
-  }
-  for (let i = 0; i < total; i += MC) {
-    const rows = min(MC, total - i);
+  y += (<usize>fromPanel) << 5;
+  for (let i = from; i < to; i += MC) {
+    const rows = min(MC, to - i);
     const padded = (rows + 3) & ~3;
     // Addresses of these pixels under every tap; a row of four that is not full repeats a pixel.
     for (let tap = 0; tap < taps; tap++) {
@@ -465,11 +509,11 @@ export function convolve(
       multiplyPanels(
         block,
         rows,
-        outChannels,
+        columns,
         scratch + A_PANELS,
         16,
         (<usize>block) << 4,
-        packed + <usize>p * ((<usize>panels) << 5),
+        packed + <usize>p * ((<usize>panels) << 5) + <usize>fromPanel * ((<usize>block) << 5),
         32,
         (<usize>block) << 5,
         y + <usize>i * row,

@@ -211,7 +211,7 @@ export function packB(dst: usize, src: usize, lane: usize, step: usize, lanes: i
 
 /**
  * `batch` products C = A B of `m` x `k` by `k` x `n`, with any strides: a transposed matrix is one whose row and column
- * strides are swapped, a matrix used again has the batch stride 0.
+ * strides are swapped, a matrix used again has the batch stride 0. With `accumulate` the products are added to C.
  * @param scratch 330 KiB, 16-byte aligned
  */
 export function gemm(
@@ -231,6 +231,7 @@ export function gemm(
   cBatch: usize,
   cRow: usize,
   cCol: usize,
+  accumulate: bool,
   scratch: usize,
 ): void {
   const tile = scratch + TILE;
@@ -241,7 +242,7 @@ export function gemm(
       const columns = min(NC, n - j);
       for (let p = 0; p < k; p += KC) {
         const depth = min(KC, k - p);
-        const first = p === 0;
+        const first = p === 0 && !accumulate;
         const bBlock = b + <usize>p * bRow + <usize>j * bCol;
         const whole = packsB ? 0 : columns & ~7;
         packB(scratch + B_PANELS, bBlock + <usize>whole * bCol, bCol, bRow, columns - whole, depth);

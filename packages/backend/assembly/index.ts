@@ -1,5 +1,6 @@
 export { adamw } from './adamw';
-export { convFilterGradient, convolve } from './conv';
+export { attention, attentionGradient } from './attention';
+export { convFilterGradient, convolve, packFilter } from './conv';
 export { copyStrided, gatherPixels, gatherRows, scatterAddPixels, scatterAddRows } from './copy';
 export { gemm } from './gemm';
 export { haarForward, haarInverse } from './haar';

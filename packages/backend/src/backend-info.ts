@@ -13,6 +13,12 @@ export type BackendOptions = {
    * needs it.
    */
   readonly wasmPaths?: string | Readonly<Record<string, string>>;
+  /**
+   * On Node, how many threads WebAssembly works on, the calling one included: 1 to the cores of the machine. Default: the
+   * environment variable `SD_WASM_THREADS`, else 1. A backend that was started on one thread is replaced for more, and the
+   * tensors on it are gone; later the number may change at any time. The results are the same bits on any number.
+   */
+  readonly threads?: number;
 };
 
 /** What was started, and why. */

@@ -6,6 +6,7 @@ import { startCuda } from './cuda';
 import { hasVulkanLoader } from './node/vulkan-loader';
 import { onNode } from './runtime';
 import { startWasm } from './wasm';
+import { threadsOf } from './wasm-threads';
 import { startWebgpu } from './webgpu';
 
 type Starter = (options: BackendOptions) => Promise<StartedBackend>;
@@ -24,13 +25,14 @@ const starters: Readonly<Record<BackendName, Starter>> = {
  * if installed), WebAssembly; in browsers WebGPU, WebAssembly. A software WebGPU adapter is passed over unless
  * `allowSoftware` says otherwise. `'cpu'` is used only when asked for. Gradients come with `@tensorflow/tfjs`, which
  * programs that train import themselves.
- * @throws ArgumentError for an unknown name.
+ * @throws ArgumentError for an unknown name, or a number of threads that the machine does not have.
  * @throws BackendError where the backend asked for cannot start, with the reason in one line.
  */
 export async function useBackend(
   name: 'auto' | BackendName = 'auto',
   options: BackendOptions = {},
 ): Promise<BackendInfo> {
+  if (name === 'auto' || name === 'wasm') await threadsOf(options); // before anything starts
   if (name === 'auto') return firstThatStarts(options);
   if (!Object.hasOwn(starters, name)) {
     throw new ArgumentError('useBackend', 'name', `one of auto, ${Object.keys(starters).join(', ')}`, name);

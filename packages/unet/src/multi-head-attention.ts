@@ -1,10 +1,12 @@
-import { affine, scaledDotProductAttention, selfAttention } from '@sd/nn';
+import { hasKernel } from '@sd/core';
+import { affine, SELF_ATTENTION_KERNEL, scaledDotProductAttention, selfAttention } from '@sd/nn';
 import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
 // Each function computes its result in one of two ways, equal but for rounding. In one, heads are separated in the
 // activations, in few kernels, as anywhere else. On WASM, where strided copies and transposes are slow, they are separated
-// in the weights instead, which are small: each head is then one contiguous matrix, and nothing has to be put in order.
+// in the weights instead, which are small: each head is then one contiguous matrix, and nothing has to be put in order. There
+// too, a kernel that takes the heads as they lie side by side is better than either.
 const separatesWeights = () => tf.getBackend() === 'wasm';
 
 /**
@@ -18,7 +20,7 @@ export function selfAttend(
   bias: Tensor1D | undefined,
   { heads, batch }: { readonly heads: number; readonly batch: number },
 ): Heads {
-  if (separatesWeights()) {
+  if (separatesWeights() && !hasKernel(SELF_ATTENTION_KERNEL)) {
     const qkv = projectParts(rows, weight, bias, 3 * heads);
     const part = (offset: number) => qkv.filter((_, i) => i % 3 === offset);
     return attendPerHead(part(0), part(1), part(2), batch);

@@ -17,3 +17,7 @@ export async function importFs(): Promise<typeof import('node:fs')> {
 export async function importPath(): Promise<typeof import('node:path')> {
   return (await importOnNode('node:path')) as typeof import('node:path');
 }
+
+export async function importOs(): Promise<typeof import('node:os')> {
+  return (await importOnNode('node:os')) as typeof import('node:os');
+}

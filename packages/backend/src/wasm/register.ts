@@ -1,6 +1,7 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { KernelConfig } from '@tensorflow/tfjs-core';
 import { engine, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
+import { attention, attentionGrad, selfAttention, selfAttentionGrad } from './kernels/attention';
 import { concat, pack } from './kernels/concat';
 import { conv2d, fusedConv2d } from './kernels/conv2d';
 import { conv2dBackpropFilter, conv2dBackpropInput } from './kernels/conv2d-backprop';
@@ -8,7 +9,7 @@ import { depthwiseConv2dBackpropFilter, depthwiseConv2dBackpropInput } from './k
 import { adamw, groupNorm, groupNormGrad, haarDwt2d, haarIdwt2d, silu, siluGrad } from './kernels/fused';
 import { gatherV2, unsortedSegmentSum } from './kernels/gather';
 import { identity } from './kernels/identity';
-import { batchMatMul } from './kernels/matmul';
+import { batchMatMul, fusedMatMul } from './kernels/matmul';
 import { max, mean, min, sum } from './kernels/reduce';
 import { resizeNearestNeighbor, resizeNearestNeighborGrad } from './kernels/resize-nearest';
 import { select } from './kernels/select';
@@ -29,7 +30,7 @@ const MISSING: readonly WasmKernel[] = [
 
 /** What it has, but slowly. */
 const FASTER: readonly WasmKernel[] = [
-  ...[conv2d, fusedConv2d, conv2dBackpropInput, batchMatMul],
+  ...[conv2d, fusedConv2d, conv2dBackpropInput, batchMatMul, fusedMatMul],
   ...[identity, transpose, reverse, depthToSpace, slice, splitV, unpack, concat, pack, tile, gatherV2],
   ...[resizeNearestNeighbor, resizeNearestNeighborGrad, select],
   ...[sum, mean, max, min],
@@ -37,7 +38,10 @@ const FASTER: readonly WasmKernel[] = [
 ];
 
 /** What other packages ask for by name and compose where it is missing, as it must be without the native kernels. */
-const FUSED: readonly WasmKernel[] = [groupNorm, groupNormGrad, silu, siluGrad, adamw, haarDwt2d, haarIdwt2d];
+const FUSED: readonly WasmKernel[] = [
+  ...[groupNorm, groupNormGrad, silu, siluGrad, adamw, haarDwt2d, haarIdwt2d],
+  ...[attention, attentionGrad, selfAttention, selfAttentionGrad],
+];
 
 /** What this module registered, to know it again. */
 const ours = new WeakSet<KernelConfig>();
@@ -45,7 +49,7 @@ const ours = new WeakSet<KernelConfig>();
 /**
  * Registers on tfjs's `wasm` backend the kernels that training needs and tfjs lacks or has only slowly.
  * May be called again at any time. Import `@tensorflow/tfjs-backend-wasm` first, or its own kernels replace these;
- * set the backend first, or the fused kernels (group normalization, SiLU, AdamW, Haar) stay compositions.
+ * set the backend first, or the fused kernels (group normalization, SiLU, attention, AdamW, Haar) stay compositions.
  * @throws Error if the wasm backend's kernels are not there yet.
  */
 export function registerWasmTrainingKernels(): void {

@@ -3,7 +3,7 @@ import type { Tensor4D, TensorInfo } from '@tensorflow/tfjs-core';
 import { Conv2DBackpropFilter, Conv2DBackpropInput, util } from '@tensorflow/tfjs-core';
 import { assertFloat32, assertGradientShape, type ConvGeometry, convGeometry } from '../composed/conv-geometry';
 import { composedConv2dBackpropFilter, composedConv2dBackpropInput } from '../composed/conv2d-backprop';
-import { canConvolve, convolve } from '../native/convolve';
+import { canConvolve, convolve, WORTH_SHARING } from '../native/convolve';
 import { addressOf, type NativeLibrary } from '../native/library';
 import { denseStrides, stridedCopy } from '../native/strided-copy';
 import { asTensor, heapFloats, wasmKernel } from '../wasm-kernel';
@@ -109,11 +109,19 @@ export const conv2dBackpropFilter = wasmKernel(Conv2DBackpropFilter, ({ inputs, 
   if (native === null) return composedConv2dBackpropFilter(asTensor<Tensor4D>(x), asTensor<Tensor4D>(dy), g);
   const dw = backend.makeOutput(filterShape, 'float32');
   native.withMemory(4 * g.inChannels, (zeros) => {
-    native.functions.convFilterGradient(
+    native.fill(zeros, g.inChannels, 0);
+    const numbers = [
       ...[x, dy, dw].map((tensor) => addressOf(backend, tensor)),
       ...[g.batch, g.inHeight, g.inWidth, g.inChannels, g.outHeight, g.outWidth, g.outChannels],
-      ...[g.filterHeight, g.filterWidth, g.strideHeight, g.strideWidth, g.dilationHeight, g.dilationWidth],
-      ...[g.padTop, g.padLeft, zeros, native.scratch],
+      ...[g.filterWidth, g.strideHeight, g.strideWidth, g.dilationHeight, g.dilationWidth],
+      ...[g.padTop, g.padLeft, zeros],
+    ];
+    const panelChannels = g.outChannels <= 4 ? 8 : 4; // as the kernel lays its panels
+    const panels = g.filterHeight * g.filterWidth * Math.ceil(g.inChannels / panelChannels);
+    const panelWork = panelChannels * g.outChannels * g.batch * g.outHeight * g.outWidth;
+    native.run(
+      'convFilterGradient',
+      native.parts(panels, 1, WORTH_SHARING / panelWork).map((part) => [...numbers, ...part]),
     );
   });
   return dw;

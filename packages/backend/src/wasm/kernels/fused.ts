@@ -50,7 +50,7 @@ export const silu = nativeKernel('SiLU', ({ inputs, backend, native }): TensorIn
   const { x } = inputs as { x: TensorInfo };
   assertFloat32('SiLU', { x });
   const y = backend.makeOutput(x.shape, 'float32');
-  native.functions.silu(addressOf(backend, y), addressOf(backend, x), util.sizeFromShape(x.shape));
+  native.runElements('silu', [addressOf(backend, y), addressOf(backend, x)], util.sizeFromShape(x.shape));
   return y;
 });
 
@@ -60,7 +60,7 @@ export const siluGrad = nativeKernel('SiLUGrad', ({ inputs, backend, native }): 
   assertFloat32('SiLUGrad', { x, dy });
   const dx = backend.makeOutput(x.shape, 'float32');
   const addresses = [dx, x, dy].map((tensor) => addressOf(backend, tensor));
-  native.functions.siluGradient(...addresses, util.sizeFromShape(x.shape));
+  native.runElements('siluGradient', addresses, util.sizeFromShape(x.shape));
   return dx;
 });
 
@@ -79,7 +79,7 @@ export const adamw = nativeKernel('AdamW', ({ inputs, attrs, backend, native }):
   const outputs = [0, 1, 2].map(() => backend.makeOutput(shape, 'float32'));
   const addresses = [...outputs, ...sources].map((tensor) => addressOf(backend, tensor));
   const factors = [decay, beta1, 1 - beta1, beta2, 1 - beta2, stepSize, denominatorScale, eps];
-  native.functions.adamw(...addresses, util.sizeFromShape(shape), scale, ...factors);
+  native.runElements('adamw', addresses, util.sizeFromShape(shape), [scale, ...factors]);
   return outputs;
 });
 

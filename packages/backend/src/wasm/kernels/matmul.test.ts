@@ -59,6 +59,28 @@ test('matMul repeats the matrices of a batch on both sides, which tfjs itself ge
   tf.dispose([broadcast, repeated]);
 });
 
+test('matMul with a bias added equals that of the cpu backend, either side transposed', async () => {
+  for (const [transposeA, transposeB] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
+    const [m, n, k] = [65, 9, 300];
+    const a = randomInput(transposeA ? [k, m] : [m, k], 1);
+    const b = randomInput(transposeB ? [n, k] : [k, n], 2);
+    await expectSameAsCpu(
+      (a, b, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias, transposeA, transposeB }),
+      [a, b, randomInput([n], 3)],
+    );
+  }
+  const nothing = { shape: [2, 0], values: new Float32Array(0) };
+  await expectSameAsCpu(
+    (a, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: tf.zeros([0, 3]), bias }),
+    [nothing, randomInput([3], 4)],
+  );
+});
+
 test('matMul over no products is zero, and inner sizes must agree', async () => {
   await wasmBackend();
   const y = tf.tidy(() => tf.matMul(tf.zeros([2, 0]), tf.zeros([0, 3])));

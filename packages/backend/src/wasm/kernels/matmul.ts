@@ -1,6 +1,9 @@
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { BatchMatMul, broadcast_util, util } from '@tensorflow/tfjs-core';
-import { addressOf } from '../native/library';
+import { _FusedMatMul, BatchMatMul, broadcast_util, util } from '@tensorflow/tfjs-core';
+import { addressOf, type NativeLibrary } from '../native/library';
+import { multiply } from '../native/multiply';
+import { denseStrides, stridedCopy } from '../native/strided-copy';
 import { nativeKernel } from '../wasm-kernel';
 
 /** Addresses of the matrices of a batch, whose outer dimensions may be broadcast, relative to the first, in matrices. */
@@ -29,11 +32,17 @@ function constantStep(offsets: readonly number[]): number | null {
   return offsets.every((offset, i) => offset === i * step) ? step : null;
 }
 
-/** Any batch, either side transposed. `[.., m, k]` x `[.., k, n]` -> `[.., m, n]`. */
-export const batchMatMul = nativeKernel(BatchMatMul, ({ inputs, attrs, backend, native }): TensorInfo | null => {
-  const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
-  const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
-  if (a.dtype !== 'float32' || b.dtype !== 'float32') return null;
+type Transposes = { readonly transposeA: boolean; readonly transposeB: boolean };
+
+/** `[.., m, k]` x `[.., k, n]` + bias `[n]` -> `[.., m, n]` */
+function product(
+  native: NativeLibrary,
+  backend: BackendWasm,
+  a: TensorInfo,
+  b: TensorInfo,
+  bias: TensorInfo | undefined,
+  { transposeA, transposeB }: Transposes,
+): TensorInfo {
   const [aRows, aColumns] = a.shape.slice(-2) as [number, number];
   const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -49,27 +58,51 @@ export const batchMatMul = nativeKernel(BatchMatMul, ({ inputs, attrs, backend, 
   const out = backend.makeOutput([...outer, m, n], 'float32');
   if (util.sizeFromShape(out.shape) === 0) return out;
   const [aAt, bAt, outAt] = [addressOf(backend, a), addressOf(backend, b), addressOf(backend, out)];
+  if (bias !== undefined) {
+    const flat = [util.sizeFromShape(outer) * m, n];
+    stridedCopy(native, outAt, addressOf(backend, bias), flat, [0, 1], denseStrides(flat));
+  }
   if (k === 0) {
-    backend.typedArrayFromHeap(out).fill(0);
+    if (bias === undefined) backend.typedArrayFromHeap(out).fill(0);
     return out;
   }
   const [aSize, bSize, outSize] = [4 * m * k, 4 * k * n, 4 * m * n];
-  const aSteps = transposeA ? [4, 4 * m] : [4 * k, 4];
-  const bSteps = transposeB ? [4, 4 * k] : [4 * n, 4];
-  const multiply = (batch: number, aFrom: number, aBatch: number, bFrom: number, bBatch: number, outFrom: number) =>
-    native.functions.gemm(
-      ...[batch, m, n, k, aFrom, aBatch, ...aSteps, bFrom, bBatch, ...bSteps],
-      ...[outFrom, outSize, 4 * n, 4, native.scratch],
-    );
+  const [aRow, aColumn] = transposeA ? [4, 4 * m] : [4 * k, 4];
+  const [bRow, bColumn] = transposeB ? [4, 4 * k] : [4 * n, 4];
+  const multiplyBatch = (batch: number, aFrom: number, aBatch: number, bFrom: number, bBatch: number, c: number) =>
+    multiply(native, {
+      ...{ batch, m, n, k, accumulate: bias !== undefined },
+      a: { at: aFrom, batch: aBatch, row: aRow, column: aColumn },
+      b: { at: bFrom, batch: bBatch, row: bRow, column: bColumn },
+      c: { at: c, batch: outSize, row: 4 * n, column: 4 },
+    });
   const aOffsets = matrixOffsets(aOuter, outer);
   const bOffsets = matrixOffsets(bOuter, outer);
   const [aStep, bStep] = [constantStep(aOffsets), constantStep(bOffsets)];
   if (aStep !== null && bStep !== null) {
-    multiply(aOffsets.length, aAt, aStep * aSize, bAt, bStep * bSize, outAt);
+    multiplyBatch(aOffsets.length, aAt, aStep * aSize, bAt, bStep * bSize, outAt);
   } else {
     for (const [i, aOffset] of aOffsets.entries()) {
-      multiply(1, aAt + aOffset * aSize, 0, bAt + (bOffsets[i] as number) * bSize, 0, outAt + i * outSize);
+      multiplyBatch(1, aAt + aOffset * aSize, 0, bAt + (bOffsets[i] as number) * bSize, 0, outAt + i * outSize);
     }
   }
   return out;
+}
+
+/** Any batch, either side transposed. `[.., m, k]` x `[.., k, n]` -> `[.., m, n]`. */
+export const batchMatMul = nativeKernel(BatchMatMul, ({ inputs, attrs, backend, native }): TensorInfo | null => {
+  const { a, b } = inputs as { a: TensorInfo; b: TensorInfo };
+  if (a.dtype !== 'float32' || b.dtype !== 'float32') return null;
+  return product(native, backend, a, b, undefined, attrs as Transposes);
+});
+
+/** `tf.fused.matMul` without an activation */
+export const fusedMatMul = nativeKernel(_FusedMatMul, ({ inputs, attrs, backend, native }): TensorInfo | null => {
+  const { a, b, bias } = inputs as { a: TensorInfo; b: TensorInfo; bias?: TensorInfo };
+  const transposes = attrs as unknown as Transposes & { readonly activation: string };
+  const n = b.shape.at(transposes.transposeB ? -2 : -1);
+  const plainBias = bias == null || (bias.dtype === 'float32' && bias.shape.join() === `${n}`);
+  const isFloat = a.dtype === 'float32' && b.dtype === 'float32';
+  if (!isFloat || transposes.activation !== 'linear' || !plainBias) return null;
+  return product(native, backend, a, b, bias ?? undefined, transposes);
 });

@@ -25,6 +25,9 @@ export type Convolution = {
   readonly accumulate?: boolean;
 };
 
+/** Positions that a kernel works on at a time. */
+const BLOCK = 64;
+
 /** Taps whose addresses fit the scratch memory. */
 const MAX_TAPS = 121;
 
@@ -32,19 +35,36 @@ export function canConvolve(filterHeight: number, filterWidth: number): boolean 
   return filterHeight * filterWidth <= MAX_TAPS;
 }
 
+/** Multiplications that pay for sharing them among threads. */
+export const WORTH_SHARING = 4e5;
+
 /** Runs a convolution; allocate its target before, so that nothing moves meanwhile. */
 export function convolve(native: NativeLibrary, c: Convolution): void {
   const panels = Math.ceil(c.outChannels / 8);
-  const packedFloats = c.filterHeight * c.filterWidth * c.inChannels * panels * 8 + c.inChannels;
-  native.withMemory(4 * packedFloats, (packed) => {
-    native.functions.convolve(
-      ...[c.target, c.source, c.filter, c.batch, c.inHeight, c.inWidth, c.inChannels],
-      ...[c.outHeight, c.outWidth, c.outChannels, c.filterHeight, c.filterWidth],
-      ...c.stride,
-      ...c.dilation,
-      ...c.offset,
-      ...c.filterSteps,
-      ...[Number(!c.accumulate), packed, native.scratch],
+  const depth = c.filterHeight * c.filterWidth * c.inChannels;
+  const total = c.batch * c.outHeight * c.outWidth;
+  const zerosAt = 4 * depth * panels * 8;
+  native.withMemory(zerosAt + 4 * c.inChannels, (packed) => {
+    native.fill(packed + zerosAt, c.inChannels, 0);
+    const filter = [c.inChannels, c.outChannels, c.filterHeight, c.filterWidth, ...c.filterSteps];
+    const [leastPanels, leastPositions] = [WORTH_SHARING / (8 * 8 * depth), WORTH_SHARING / (depth * c.outChannels)];
+    native.run(
+      'packFilter',
+      native.parts(panels, 1, leastPanels).map((part) => [packed, c.filter, ...filter, ...part]),
+    );
+    // By positions, the inputs of which are gathered once; where an image is too small for that, by output channels too.
+    const byPosition = native.parts(total, 4, Math.max(BLOCK, leastPositions));
+    const isShort = byPosition.length < native.threads && total * depth * c.outChannels > 2 * WORTH_SHARING;
+    const byPanel = isShort ? native.parts(panels) : [[0, panels] as const];
+    native.run(
+      'convolve',
+      byPosition.flatMap((positions) =>
+        byPanel.map((part) => [
+          ...[c.target, c.source, c.inHeight, c.inWidth, c.inChannels, c.outHeight, c.outWidth, c.outChannels],
+          ...[c.filterHeight, c.filterWidth, ...c.stride, ...c.dilation, ...c.offset],
+          ...[Number(!c.accumulate), packed, ...positions, ...part],
+        ]),
+      ),
     );
   });
 }
