@@ -12,10 +12,9 @@ const eachHeld = (body: string) => `
     ${body}
   }`;
 
-/** Halves are float32 here, so that results are those of float32, but for operands that were packed before. */
+/** Halves are float32 here, so that results are those of float32. */
 export const emulatedMatrixUnits: MatrixUnits = {
   half: 'f32',
-  unpack: (packed) => `vec4<f32>(unpack2x16float((${packed}).x), unpack2x16float((${packed}).y))`,
   memory: (threads) => 4 * threads * (2 * HELD + 1),
   declarations: (threads, arrays) => `
     alias Matrix = array<f32, ${HELD}>;

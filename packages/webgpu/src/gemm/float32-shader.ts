@@ -19,22 +19,8 @@ export function float32Shader(
 ): ShaderText {
   const { bm, bn, bk, tm, tn, stages } = tile;
   const threads = threadsOf(tile);
-  const a = leftLoader(left, {
-    extent: bm,
-    bk,
-    threads,
-    packed: false,
-    vector: vectorA,
-    edges: { extent: edges.m, k: edges.k },
-  });
-  const b = rightLoader(right, {
-    extent: bn,
-    bk,
-    threads,
-    packed: false,
-    vector: vectorB,
-    edges: { extent: edges.n, k: edges.k },
-  });
+  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
+  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
   const isTurned = a.alongK && tile.turned;
   /** Fours between the rows of a tile of A, of which one is a step of the sum unless A lies along it. */
   const widthA = (isTurned ? bm + TURNED_PAD : bm) / 4;

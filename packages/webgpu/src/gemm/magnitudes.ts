@@ -8,14 +8,6 @@ const WORKGROUP = 256;
 export const PARTS = 256;
 const STRIDE = PARTS * WORKGROUP;
 
-/** WGSL: the power of two that brings values whose largest magnitude is given near f16's largest. */
-export const scaleFor = `
-  fn scaleFor(largest : f32) -> f32 {
-    // 2^(14 - exponent): the largest value becomes one of [2^14, 2^15)
-    let exponent = i32((bitcast<u32>(largest) >> 23u) & 255u) - 127;
-    return select(exp2(f32(clamp(14 - exponent, -60, 60))), 1.0, largest == 0.0);
-  }`;
-
 /** Which operands of a product are scaled. */
 export type Scaled = 'left' | 'right' | 'both';
 

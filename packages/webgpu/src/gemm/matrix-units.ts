@@ -10,8 +10,6 @@ export type MatrixArray = { readonly name: string; readonly type: string };
 export type MatrixUnits = {
   /** Type of an operand's values in a workgroup's memory. */
   readonly half: 'f16' | 'f32';
-  /** Four packed halves, a `vec2<u32>`, as a `vec4` of operands' values. */
-  readonly unpack: (packed: string) => string;
   /** Bytes of a workgroup's memory that the calls need themselves. */
   readonly memory: (threads: number) => number;
   /** Directives, and what the calls need: said once for a shader of so many threads. */
@@ -51,7 +49,6 @@ export type MatrixUnits = {
 /** Those of Dawn, as `chromium_experimental_subgroup_matrix` has them. */
 export const dawnMatrixUnits: MatrixUnits = {
   half: 'f16',
-  unpack: (packed) => `bitcast<vec4<f16>>(${packed})`,
   memory: () => 0,
   declarations: () => `
     //! enable f16;

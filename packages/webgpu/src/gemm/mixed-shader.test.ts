@@ -6,7 +6,6 @@ import { matrixAttention, matrixAttentionGradients } from '../attention/matrix-a
 import { packed, type Rows, separate } from '../attention/rows';
 import { setPrecision } from '../precision';
 import { convGeometry, filterGradientGemm, forwardGemm, inputGradientGemm } from './convolution';
-import type { Gemm } from './gemm';
 import { PARTS } from './magnitudes';
 import { suits } from './plan';
 import { runGemm } from './run-gemm';
@@ -73,30 +72,6 @@ test.each([
     }
   }
   expect(shaders).toBeGreaterThan(4);
-});
-
-test.each([
-  { left: 'rows', right: 'rows' },
-  { left: 'rows', right: 'columns' },
-  { left: 'columns', right: 'rows' },
-  { left: 'columns', right: 'columns' },
-] as const)('so are those of packed halves: $left x $right', async ({ left, right }) => {
-  const [m, n, k] = [40, 48, 72];
-  const gemm: Gemm = {
-    left: { tensor: tensor([m * k]), batchStride: 0, layout: left },
-    right: { tensor: tensor([k * n]), batchStride: 0, layout: right, channels: k },
-    ...{ m, n, k, batches: 1, outShape: [m, n] },
-  };
-  const smallest = { ...(tileOf('m32x32x32_16x16_1') as MixedTile), packed: true };
-  for (const tile of [smallest, { ...smallest, ahead: true }]) {
-    expect(suits(tile, 'mixed', gemm, backend.device)).toBe(true);
-    for (const magnitudes of [undefined, tensor([PARTS, 2])]) {
-      backend.device.pushErrorScope('validation');
-      runGemm(backend, gemm, { tile, parts: 1, ...(magnitudes && { magnitudes }) });
-      const error = await backend.device.popErrorScope();
-      expect(error?.message, tileKey(tile)).toBeUndefined();
-    }
-  }
 });
 
 test.each([

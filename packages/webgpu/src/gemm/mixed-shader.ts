@@ -2,7 +2,7 @@ import { epilogueKey, finishCode, putCode } from './epilogue';
 import type { Epilogue, Gemm } from './gemm';
 import { haloSum } from './halo';
 import { haloFilterSum } from './halo-filter';
-import { PARTS, scaleFor } from './magnitudes';
+import { PARTS } from './magnitudes';
 import { matrixUnits } from './matrix-units';
 import type { SumOptions } from './mixed-sum';
 import { allOf } from './operands';
@@ -114,7 +114,15 @@ export function mixedShader(gemm: Gemm, tile: MixedTile, options: SumOptions): S
     var<private> outBase : i32;
     ${finishCode(epilogue)}
     ${direct ? '' : putCode(vectorOut)}
-    ${scaled ? scaleFor : ''}`;
+    ${
+      scaled
+        ? `fn scaleFor(largest : f32) -> f32 {
+            // 2^(14 - exponent): the largest value becomes one of [2^14, 2^15)
+            let exponent = i32((bitcast<u32>(largest) >> 23u) & 255u) - 127;
+            return select(exp2(f32(clamp(14 - exponent, -60, 60))), 1.0, largest == 0.0);
+          }`
+        : ''
+    }`;
   const code = `
     let subgroup = lane / ${SUBGROUP};
     let subgroupLane = lane % ${SUBGROUP};

@@ -20,7 +20,6 @@ import { suitsHalo } from './halo';
 import { suitsHaloFilter } from './halo-filter';
 import { magnitudes } from './magnitudes';
 import { dawnMatrixUnits, matrixUnits } from './matrix-units';
-import { suits } from './plan';
 import { runGemm } from './run-gemm';
 import { summedTaps } from './summed-taps';
 import type { MixedTile } from './tile';
@@ -133,91 +132,6 @@ describeBackends(['webgpu'], () => {
       backend.disposeData(peaks.dataId);
     },
   );
-
-  // Values that halves hold exactly, so that the only roundings are those of sums.
-  test.each([
-    { left: 'rows', right: 'rows', m: 40, n: 48, k: 72, parts: 1, scaled: false, tile: {} },
-    { left: 'rows', right: 'columns', m: 32, n: 40, k: 264, parts: 2, scaled: true, tile: { ahead: true } },
-    {
-      left: 'columns',
-      right: 'rows',
-      m: 40,
-      n: 32,
-      k: 70,
-      parts: 1,
-      scaled: true,
-      tile: { bk: 16, sm: 32, stages: 2 },
-    },
-    {
-      left: 'columns',
-      right: 'columns',
-      m: 64,
-      n: 50,
-      k: 64,
-      parts: 1,
-      scaled: false,
-      tile: { bn: 64, sm: 32, sn: 16 },
-    },
-  ] as const)(
-    'those of operands packed as halves: $left x $right, $m x $n x $k, scaled $scaled',
-    async ({ left, right, m, n, k, parts, scaled, tile: changes }) => {
-      const batches = 2;
-      const eighths = (shape: number[], seed: number, factor: number) =>
-        tf.tidy(() => tf.mul(tf.round(tf.mul(random(shape, seed), 16)), factor / 8));
-      await useBackend('cpu');
-      const a = eighths([batches, ...(left === 'rows' ? [m, k] : [k, m])], 1, scaled ? 2 ** -40 : 1);
-      const b = eighths([batches, ...(right === 'rows' ? [k, n] : [n, k])], 2, scaled ? 2 ** 30 : 1);
-      const bias = random([n], 3);
-      const reference = tf.tidy(() => {
-        const product = tf.matMul(a, b, left === 'columns', right === 'columns');
-        return scaled ? product : tf.add(product, bias);
-      });
-      const expected = await reference.data();
-      await useBackend('webgpu', { allowSoftware: true });
-      const gemm: Gemm = {
-        left: { tensor: a, batchStride: m * k, layout: left },
-        right: { tensor: b, batchStride: k * n, layout: right, channels: k },
-        ...{ m, n, k, batches, outShape: [batches, m, n] },
-        ...(!scaled && { epilogue: { bias } }),
-      };
-      const tile = { ...(tileOf('m32x32x32_16x16_1') as MixedTile), packed: true, ...changes };
-      expect(suits(tile, 'mixed', gemm, backend.device)).toBe(true);
-      const peaks = magnitudes(backend, a, b, 'both');
-      const multiply = () => runGemm(backend, gemm, { tile, parts, ...(scaled && { magnitudes: peaks }) });
-      backend.disposeData(multiply().dataId); // brings the operands to the device
-      const before = backend.numDataIds();
-      const result = multiply();
-      expect(backend.numDataIds()).toBe(before + 1);
-      const tensor = tf.engine().makeTensorFromTensorInfo(result);
-      await expect(tensor).toBeAllclose(expected);
-      tf.dispose([a, b, bias, reference, tensor]);
-      backend.disposeData(peaks.dataId);
-    },
-  );
-
-  test('operands whose rows are no whole eights are not packed', () => {
-    const tile = { ...(tileOf('m32x32x32_16x16_1') as MixedTile), packed: true };
-    const operand = { tensor: { dataId: {}, dtype: 'float32', shape: [] as number[] } as const, batchStride: 0 };
-    const gemm = (
-      leftLayout: 'rows' | 'columns',
-      rightLayout: 'rows' | 'columns',
-      m: number,
-      n: number,
-      k: number,
-    ) => ({
-      left: { ...operand, layout: leftLayout },
-      right: { ...operand, layout: rightLayout, channels: k },
-      ...{ m, n, k },
-    });
-    const fits = (...args: Parameters<typeof gemm>) => suits(tile, 'mixed', gemm(...args), backend.device);
-    expect(fits('rows', 'rows', 31, 32, 32)).toBe(true);
-    expect(fits('rows', 'rows', 32, 32, 36)).toBe(false);
-    expect(fits('rows', 'rows', 32, 36, 32)).toBe(false);
-    expect(fits('columns', 'rows', 36, 32, 32)).toBe(false);
-    expect(fits('rows', 'columns', 32, 36, 32)).toBe(true);
-    const taps = gemm('rows', 'columns', 32, 32, 288);
-    expect(suits(tile, 'mixed', { ...taps, right: { ...taps.right, channels: 32 } }, backend.device)).toBe(false);
-  });
 
   test('so are those of a convolution of an upsampled image', async () => {
     await useBackend('cpu');

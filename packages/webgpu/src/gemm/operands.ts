@@ -1,4 +1,4 @@
-import type { Gather, Gemm, Left, Right } from './gemm';
+import type { Gather, Left, Right } from './gemm';
 
 /** What a tile of an operand needs in a shader: text, for `threads` threads that load four values at a time. */
 export type TileLoader = {
@@ -23,8 +23,6 @@ type Options = {
   readonly threads: number;
   /** Four values can be read at once: their number along the contiguous axis is a multiple of four. */
   readonly vector: boolean;
-  /** The operand is halves (`pack-halves.ts`), four of them in two numbers. */
-  readonly packed: boolean;
   /** Whether tiles reach beyond the operand's rows (of A) or columns (of B), and steps beyond the end of the sum. */
   readonly edges: { readonly extent: boolean; readonly k: boolean };
 };
@@ -34,12 +32,6 @@ export function isVector(operand: Left | Right, { m, n, k }: { m: number; n: num
   if ('gather' in operand && operand.gather !== undefined) return true;
   if ('channels' in operand) return (operand.layout === 'rows' ? n : operand.channels) % 4 === 0;
   return (operand.layout === 'rows' ? k : m) % 4 === 0;
-}
-
-/** Whether both operands are matrices whose rows are whole eights, which may be packed as halves. */
-export function isPackable({ left, right, m, n, k }: Pick<Gemm, 'left' | 'right' | 'm' | 'n' | 'k'>): boolean {
-  const isPlain = left.gather === undefined && (right.layout === 'rows' || right.channels === k);
-  return isPlain && (left.layout === 'rows' ? k : m) % 8 === 0 && (right.layout === 'rows' ? n : k) % 8 === 0;
 }
 
 /** Whether threads divide a tile evenly, as the loaders need. */
@@ -75,11 +67,8 @@ export const allOf = (...conditions: readonly (string | false)[]) =>
 const each = (count: number, text: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
-/** WGSL: the type of what holds four values. */
-const fourOf = (packed: boolean) => (packed ? 'vec2<f32>' : 'vec4<f32>');
-
 /** Threads that go along K: `kv` of four values each, then rows. */
-function alongK({ name, extent, bk, threads, packed }: Options) {
+function alongK({ name, extent, bk, threads }: Options) {
   const perRow = bk / 4;
   const rowsAtOnce = threads / perRow;
   const loads = extent / rowsAtOnce;
@@ -90,14 +79,14 @@ function alongK({ name, extent, bk, threads, packed }: Options) {
     declare: `
       let ${name}Kv = (lane % ${perRow}) * 4;
       let ${name}Row = lane / ${perRow};
-      ${each(loads, (i) => `var ${name}${i} = ${fourOf(packed)}();`)}`,
+      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
     row: (i: number) => `(${name}Row + ${i * rowsAtOnce})`,
     column: () => `${name}Kv`,
   };
 }
 
 /** Threads that go across K: each in one row of K, four values of M or N at a time. */
-function acrossK({ name, extent, bk, threads, packed }: Options) {
+function acrossK({ name, extent, bk, threads }: Options) {
   const perRow = threads / bk;
   const loads = extent / 4 / perRow;
   return {
@@ -106,29 +95,23 @@ function acrossK({ name, extent, bk, threads, packed }: Options) {
     declare: `
       let ${name}K = lane / ${perRow};
       let ${name}Column = (lane % ${perRow}) * 4;
-      ${each(loads, (i) => `var ${name}${i} = ${fourOf(packed)}();`)}`,
+      ${each(loads, (i) => `var ${name}${i} = vec4<f32>();`)}`,
     row: () => `${name}K`,
     column: (i: number) => `(${name}Column + ${i * perRow * 4})`,
   };
 }
 
 /** Reads four values at `offset`, a multiple of four, or one by one under a condition for each. */
-function read(
-  { name, vector, packed }: Options,
-  target: string,
-  offset: (c: number) => string,
-  ok: (c: number) => string,
-) {
-  const at = `${name}[(${offset(0)}) / 4]`;
-  if (vector && ok(0) === 'true') return `${target} = ${at};`;
-  if (vector) return `${target} = ${fourOf(packed)}(); if (${ok(0)}) { ${target} = ${at}; }`;
+function read(name: string, vector: boolean, target: string, offset: (c: number) => string, ok: (c: number) => string) {
+  if (vector && ok(0) === 'true') return `${target} = ${name}[(${offset(0)}) / 4];`;
+  if (vector) return `${target} = vec4<f32>(); if (${ok(0)}) { ${target} = ${name}[(${offset(0)}) / 4]; }`;
   return `${target} = vec4<f32>();
     ${lanes.map((lane, c) => `if (${ok(c)}) { ${target}.${lane} = ${name}[${offset(c)}]; }`).join('\n')}`;
 }
 
 /** A matrix whose rows (of M) run along K. */
 function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): TileLoader {
-  const { name, edges } = options;
+  const { name, vector, edges } = options;
   const { declare, ...layout } = alongK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
@@ -138,7 +121,8 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
     fetch: `{ let k = k0 + ${name}Kv;
       ${each(layout.loads, (i) =>
         read(
-          options,
+          name,
+          vector,
           `${name}${i}`,
           (c) => `${name}At${i} + k + ${c}`,
           (c) =>
@@ -150,7 +134,7 @@ function linearAlongK(options: Options, extentName: 'm' | 'n', width: string): T
 
 /** A matrix whose rows (of K) run along M or N. */
 function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
-  const { name, edges } = options;
+  const { name, vector, edges } = options;
   const { declare, ...layout } = acrossK(options);
   const first = name === 'a' ? 'tileM' : 'tileN';
   return {
@@ -160,7 +144,8 @@ function linearAcrossK(options: Options, extentName: 'm' | 'n'): TileLoader {
       let at = ${name}Base + k * uniforms.${extentName} + ${first};
       ${each(layout.loads, (i) =>
         read(
-          options,
+          name,
+          vector,
           `${name}${i}`,
           (c) => `at + ${layout.column(i)} + ${c}`,
           (c) =>
@@ -187,7 +172,8 @@ function tapsAlongK(options: Options): TileLoader {
       ${each(vector ? 1 : 4, tapOf)}
       ${each(layout.loads, (i) =>
         read(
-          options,
+          name,
+          vector,
           `${name}${i}`,
           (c) => `at${c} + (tileN + ${layout.row(i)}) * uniforms.rightChannels`,
           (c) => allOf(edges.extent && `tileN + ${layout.row(i)} < uniforms.n`, edges.k && `k + ${c} < kEnd`),

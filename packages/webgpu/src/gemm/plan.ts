@@ -2,7 +2,7 @@ import type { Precision } from '../precision';
 import type { Gemm, Left } from './gemm';
 import { suitsHalo } from './halo';
 import { suitsHaloFilter } from './halo-filter';
-import { fits, isPackable } from './operands';
+import { fits } from './operands';
 import type { Plan } from './run-gemm';
 import { depthOf, SMALLEST, storageOf, type Tile, threadsOf } from './tile';
 import { tileOf } from './tiles';
@@ -26,8 +26,6 @@ export function suits(
   const { left, right } = gemm;
   const halo = tile.kind === 'mixed' ? tile.halo : 'none';
   if (tile.kind === 'mixed' && !SUITS[tile.halo](tile, gemm)) return false;
-  const packed = tile.kind === 'mixed' && tile.packed;
-  if (packed && !isPackable(gemm)) return false;
   const threads = threadsOf(tile);
   if (threads > Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX)) return false;
   if (storageOf(tile, halo === 'none' ? undefined : left.gather?.width) > limits.maxComputeWorkgroupStorageSize)

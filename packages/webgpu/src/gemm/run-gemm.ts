@@ -8,7 +8,6 @@ import type { Gemm } from './gemm';
 import { haloFilterTerms } from './halo-filter';
 import { mixedShader, storesFragments } from './mixed-shader';
 import { isVector, operandKey } from './operands';
-import { packHalves } from './pack-halves';
 import { packUniforms } from './pack-uniforms';
 import type { ShaderText } from './shader-text';
 import { sumParts } from './sum-parts';
@@ -48,18 +47,7 @@ const prologue = (tile: Tile) => `
 `;
 
 /** Runs a product of matrices. The sums of its parts are added in a fixed order. @returns owned by the caller. */
-export function runGemm(backend: WebGPUBackend, gemm: Gemm, plan: Plan): TensorInfo {
-  if (plan.tile.kind === 'float32' || !plan.tile.packed) return runTiles(backend, gemm, plan);
-  const { magnitudes } = plan;
-  const pack = (of: 'left' | 'right') => packHalves(backend, gemm[of].tensor, magnitudes && { magnitudes, of });
-  const [left, right] = [pack('left'), pack('right')];
-  const packed = { ...gemm, left: { ...gemm.left, tensor: left }, right: { ...gemm.right, tensor: right } };
-  const result = runTiles(backend, packed, plan);
-  for (const { dataId } of [left, right]) backend.disposeData(dataId);
-  return result;
-}
-
-function runTiles(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
+export function runGemm(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, magnitudes }: Plan): TensorInfo {
   const { left, right, m, n, k, batches, outShape } = gemm;
   const depth = depthOf(tile);
   const terms = tile.kind === 'mixed' && tile.halo === 'filter' ? haloFilterTerms(gemm) : k;
@@ -85,8 +73,7 @@ function runTiles(backend: WebGPUBackend, gemm: Gemm, { tile, parts: wanted, mag
   if (bias) inputs.bias = bias;
   if (residual) inputs.residual = residual;
   if (magnitudes) inputs.magnitudes = magnitudes;
-  const four = tile.kind === 'mixed' && tile.packed ? 2 : 4;
-  const components = { a: vectorA ? four : 1, b: vectorB ? four : 1, bias: 1, residual: 1, magnitudes: 4 } as const;
+  const components = { a: vectorA ? 4 : 1, b: vectorB ? 4 : 1, bias: 1, residual: 1, magnitudes: 4 } as const;
   const gather = left.gather;
   const numbers: Record<string, number> = {
     m,

@@ -32,8 +32,6 @@ export type MixedTile = {
   readonly halo: 'none' | 'image' | 'filter';
   /** Of `image`: taps whose filter is in the workgroup's memory at once. */
   readonly taps: 1 | 3 | 9;
-  /** Whether both operands are packed as halves in memory first (`pack-halves.ts`). */
-  readonly packed: boolean;
 };
 
 export type Tile = Float32Tile | MixedTile;
@@ -56,7 +54,7 @@ const HALO_KEYS = {
 export const tileKey = (tile: Tile) =>
   tile.kind === 'float32'
     ? `f${tile.bm}x${tile.bn}x${tile.bk}_${tile.tm}x${tile.tn}_${tile.stages}${tile.turned ? 't' : ''}`
-    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${tile.packed ? 'p' : ''}${HALO_KEYS[tile.halo](tile)}`;
+    : `m${tile.bm}x${tile.bn}x${tile.bk}_${tile.sm}x${tile.sn}_${tile.stages}${tile.ahead ? 'a' : ''}${HALO_KEYS[tile.halo](tile)}`;
 
 /** Taps of the convolutions that tiles of images' rows are for. */
 export const TAPS = 9;
@@ -77,10 +75,7 @@ export const MANY_THREADS = 256;
 export function scratchOf(tile: MixedTile) {
   const many = threadsOf(tile) >= MANY_THREADS;
   // A part of a filter leaves room for more.
-  const isShort =
-    tile.sn % (2 * FRAGMENT) !== 0 ||
-    tile.stages === 2 ||
-    (many && (tile.halo !== 'image' || tile.taps * tile.bk > 48));
+  const isShort = tile.sn % (2 * FRAGMENT) !== 0 || (many && (tile.halo !== 'image' || tile.taps * tile.bk > 48));
   const columns = isShort ? FRAGMENT : 2 * FRAGMENT;
   const width = columns + (tile.halo === 'filter' ? 0 : ROW_PAD);
   return { columns, width, size: Math.max((threadsOf(tile) / SUBGROUP) * FRAGMENT * width, FRAGMENT * tile.bn) };

@@ -13,11 +13,10 @@ export function tiledSum(
   { vectorA, vectorB, edges, scaled }: SumOptions,
 ): MixedSum {
   const units = matrixUnits.current;
-  const { bm, bn, bk, sm, sn, stages, packed } = tile;
+  const { bm, bn, bk, sm, sn, stages } = tile;
   const threads = threadsOf(tile);
-  const common = { bk, threads, packed };
-  const a = leftLoader(left, { ...common, extent: bm, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
-  const b = rightLoader(right, { ...common, extent: bn, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
+  const a = leftLoader(left, { extent: bm, bk, threads, vector: vectorA, edges: { extent: edges.m, k: edges.k } });
+  const b = rightLoader(right, { extent: bn, bk, threads, vector: vectorB, edges: { extent: edges.n, k: edges.k } });
   const widthA = (a.alongK ? bk : bm) + ROW_PAD;
   const widthB = (b.alongK ? bk : bn) + ROW_PAD;
   const sizeA = (a.alongK ? bm : bk) * widthA;
@@ -30,9 +29,8 @@ export function tiledSum(
       ...range(b.loads).map((i) => ({ loader: b, i, name: 'b', tileName: 'tileB', width: widthB, size: sizeB })),
     ]
       .map(({ loader, i, name, tileName, width, size }) => {
-        const at = `${half} * ${size / 4} + ${loader.row(i)} * ${width / 4} + ${loader.column(i)} / 4`;
-        if (packed) return `${tileName}[${at}] = ${units.unpack(`bitcast<vec2<u32>>(${name}${i})`)};`;
         const value = scaled ? `${name}${i} * scales.${name === 'a' ? 'x' : 'y'}` : `${name}${i}`;
+        const at = `${half} * ${size / 4} + ${loader.row(i)} * ${width / 4} + ${loader.column(i)} / 4`;
         return `${tileName}[${at}] = vec4<${units.half}>(${value});`;
       })
       .join('\n');

@@ -12,15 +12,7 @@ const mixed = (
   [sm, sn]: readonly [number, number],
   stages: 1 | 2,
   order?: 'ahead',
-): MixedTile => ({
-  kind: 'mixed',
-  ...{ bm, bn, bk, sm, sn, stages },
-  ahead: order === 'ahead',
-  halo: 'none',
-  taps: 1,
-  packed: false,
-});
-const packed = (...tile: Parameters<typeof mixed>): MixedTile => ({ ...mixed(...tile), packed: true });
+): MixedTile => ({ kind: 'mixed', bm, bn, bk, sm, sn, stages, ahead: order === 'ahead', halo: 'none', taps: 1 });
 const halo = (
   [bm, bn, bk]: readonly [number, number, number],
   [sm, sn]: readonly [number, number],
@@ -32,13 +24,12 @@ const halo = (
   stages: 1,
   ahead: order === 'ahead',
   halo: 'image',
-  packed: false,
 });
 /** Of as many channels and columns, and of `bk` pixels. */
 const haloFilter = ([channels, bn, bk]: readonly [number, number, number], sn: number): MixedTile => ({
   kind: 'mixed',
   ...{ bm: TAPS * channels, bn, bk, sm: TAPS * FRAGMENT, sn },
-  ...{ stages: 1, ahead: true, halo: 'filter', taps: 9, packed: false },
+  ...{ stages: 1, ahead: true, halo: 'filter', taps: 9 },
 });
 
 /** What the tuning command tries. */
@@ -73,6 +64,7 @@ export const TILES: readonly Tile[] = [
   mixed([128, 128, 32], [64, 64], 1, 'ahead'),
   mixed([128, 128, 32], [64, 32], 1, 'ahead'),
   mixed([256, 128, 32], [64, 64], 1, 'ahead'),
+  mixed([128, 256, 32], [64, 64], 1, 'ahead'),
   mixed([128, 64, 32], [64, 32], 1, 'ahead'),
   mixed([128, 64, 32], [32, 32], 1, 'ahead'),
   mixed([256, 64, 32], [64, 64], 1, 'ahead'),
@@ -80,17 +72,6 @@ export const TILES: readonly Tile[] = [
   mixed([64, 64, 64], [32, 32], 1, 'ahead'),
   mixed([64, 64, 32], [32, 32], 1, 'ahead'),
   mixed([64, 32, 32], [32, 16], 1, 'ahead'),
-  packed([128, 128, 32], [64, 64], 1),
-  packed([128, 128, 32], [64, 64], 1, 'ahead'),
-  packed([128, 128, 32], [64, 64], 2),
-  packed([128, 256, 16], [64, 64], 2),
-  packed([256, 128, 16], [64, 64], 2),
-  packed([128, 256, 32], [64, 64], 1),
-  packed([128, 256, 32], [64, 64], 1, 'ahead'),
-  packed([256, 128, 32], [64, 64], 1),
-  packed([256, 128, 32], [64, 64], 1, 'ahead'),
-  packed([128, 64, 64], [64, 32], 1, 'ahead'),
-  packed([64, 64, 64], [32, 32], 1, 'ahead'),
   halo([256, 64, 16], [64, 32], 3, 'ahead'),
   halo([256, 64, 16], [64, 64], 3, 'ahead'),
   halo([128, 64, 16], [32, 32], 9, 'ahead'),
