@@ -1,8 +1,8 @@
 // Scaled dot-product attention, softmax(q k^T scale) v, over blocks of queries: what is as long as queries times keys is
 // never whole in memory. q is [N][heads][T][D], k [N][heads][S][D], v [N][heads][S][E], y [N][heads][T][E], in any order: of each,
 // xRow, xHead and xImage are the distances of neighboring tokens, heads and images in bytes.
-import { expLanes } from './functions';
-import { gemm } from './gemm';
+import { expLanes, expNegativeLanes } from './functions';
+import { gemm, KC, multiplyPanels, packA, packB, TILE } from './gemm';
 import { loadLanes, storeLanes } from './lanes';
 
 /** Queries at a time. */
@@ -70,8 +70,45 @@ function softmaxGradientRow(gradients: usize, weights: usize, size: i32, mean: f
 }
 
 /**
+ * In place, of each column: exp((x - max x) * scale); of `keys` rows of eight floats. The columns' sums go to `sums`.
+ * Columns stand side by side in the lanes, so that nothing is done across lanes.
+ */
+function expColumns(columns: usize, keys: i32, scale: f32, sums: usize): void {
+  let top0 = f32x4.splat(f32.NEGATIVE_INFINITY);
+  let top1 = top0;
+  let at = columns;
+  for (let i = 0; i < keys; i++, at += 32) {
+    top0 = f32x4.max(top0, v128.load(at));
+    top1 = f32x4.max(top1, v128.load(at, 16));
+  }
+  const factor = f32x4.splat(scale);
+  let total0 = f32x4.splat(0);
+  let total1 = f32x4.splat(0);
+  at = columns;
+  // Sums of KC rows are added up before they join the others'.
+  for (let i = 0; i < keys; i += KC) {
+    let sum0 = f32x4.splat(0);
+    let sum1 = f32x4.splat(0);
+    for (let rows = min(KC, keys - i); rows > 0; rows--, at += 32) {
+      const e0 = expNegativeLanes(f32x4.mul(f32x4.sub(v128.load(at), top0), factor));
+      const e1 = expNegativeLanes(f32x4.mul(f32x4.sub(v128.load(at, 16), top1), factor));
+      sum0 = f32x4.add(sum0, e0);
+      sum1 = f32x4.add(sum1, e1);
+      v128.store(at, e0);
+      v128.store(at, e1, 16);
+    }
+    total0 = f32x4.add(total0, sum0);
+    total1 = f32x4.add(total1, sum1);
+  }
+  v128.store(sums, total0);
+  v128.store(sums, total1, 16);
+}
+
+/**
  * y for the blocks `from` to `to` of QUERIES queries, counted through heads and images: threads share the work by these.
- * @param logits room for QUERIES * (S + 31) floats. @param scratch as for gemm
+ * Eight queries at a time, whose logits k q^T `[S, 8]` stay in the fastest cache and are what the second product reads.
+ * @param room S * (D + E + 15) + 11 * D + 8 floats: sums, queries, logits, keys in fours, values in eights
+ * @param scratch as for gemm
  */
 export function attention(
   y: usize,
@@ -98,27 +135,54 @@ export function attention(
   vImage: usize,
   from: i32,
   to: i32,
-  logits: usize,
+  room: usize,
   scratch: usize,
 ): void {
   const blocks = (queries + QUERIES - 1) / QUERIES;
-  const long = strideOf(keys);
+  const keyPanel = (<usize>depth) << 4;
+  const valuePanel = (<usize>keys) << 5;
+  const sums = room;
+  const eight = sums + 32;
+  const logits = eight + 2 * keyPanel;
+  const fours = logits + valuePanel;
+  const values = fours + <usize>((keys + 3) >> 2) * keyPanel;
+  const tile = scratch + TILE;
   for (let block = from; block < to; block++) {
     const image = <usize>(block / blocks / heads);
     const head = <usize>((block / blocks) % heads);
     const first = (block % blocks) * QUERIES;
-    const rows = min(QUERIES, queries - first);
-    const qAt = q + image * qImage + head * qHead + <usize>first * qRow;
-    const kAt = k + image * kImage + head * kHead;
-    const vAt = v + image * vImage + head * vHead;
-    const yAt = y + image * yImage + head * yHead + <usize>first * yRow;
-    gemm(1, rows, keys, depth, qAt, 0, qRow, 4, kAt, 0, 4, kRow, logits, 0, long, 4, false, scratch);
-    // Each row's sum waits behind it, and divides the few results instead of the many weights.
-    const sums = logits + long - 4;
-    for (let at: usize = 0; at < <usize>rows * long; at += long)
-      store<f32>(sums + at, expRow(logits + at, keys, scale));
-    gemm(1, rows, width, keys, logits, 0, long, 4, vAt, 0, vRow, 4, yAt, 0, yRow, 4, false, scratch);
-    for (let i: usize = 0; i < <usize>rows; i++) scaleRow(yAt + i * yRow, width, 1 / load<f32>(sums + i * long));
+    const last = min(first + QUERIES, queries);
+    if (block === from || first === 0) {
+      packA(fours, k + image * kImage + head * kHead, kRow, 4, keys, depth);
+      packB(values, v + image * vImage + head * vHead, 4, vRow, width, keys);
+    }
+    for (let query = first; query < last; query += 8) {
+      const rows = min(8, last - query);
+      packB(eight, q + image * qImage + head * qHead + <usize>query * qRow, qRow, 4, rows, depth);
+      multiplyPanels(depth, keys, 8, fours, 16, keyPanel, eight, 32, 0, logits, 32, 4, true, tile);
+      expColumns(logits, keys, scale, sums);
+      const yAt = y + image * yImage + head * yHead + <usize>query * yRow;
+      for (let p = 0; p < keys; p += KC) {
+        const offset = (<usize>p) << 5;
+        multiplyPanels(
+          min(KC, keys - p),
+          rows,
+          width,
+          logits + offset,
+          32,
+          16,
+          values + offset,
+          32,
+          valuePanel,
+          yAt,
+          yRow,
+          4,
+          p === 0,
+          tile,
+        );
+      }
+      for (let i: usize = 0; i < <usize>rows; i++) scaleRow(yAt + i * yRow, width, 1 / load<f32>(sums + (i << 2)));
+    }
   }
 }
 

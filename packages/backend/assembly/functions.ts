@@ -25,6 +25,23 @@ export function expLanes(x: v128): v128 {
   return f32x4.mul(p, i32x4.add(rest, f32x4.splat(1)));
 }
 
+/** exp(x) for x that is 0 or less, or NaN, as expLanes but 0 below -87.7, where that is subnormal: fewer steps. */
+export function expNegativeLanes(x: v128): v128 {
+  const t = f32x4.pmax(x, f32x4.splat(-88));
+  const rounded = f32x4.add(f32x4.mul(t, f32x4.splat(<f32>Math.LOG2E)), f32x4.splat(12582912));
+  const n = f32x4.sub(rounded, f32x4.splat(12582912));
+  let r = f32x4.sub(t, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.1219444e-4)));
+  const r2 = f32x4.mul(r, r);
+  const a = f32x4.add(f32x4.mul(r, f32x4.splat(1.98756915e-4)), f32x4.splat(1.3981999507e-3));
+  const b = f32x4.add(f32x4.mul(r, f32x4.splat(8.3334519073e-3)), f32x4.splat(4.1665795894e-2));
+  const c = f32x4.add(f32x4.mul(r, f32x4.splat(1.6666665459e-1)), f32x4.splat(5.0000001201e-1));
+  let p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(a, r2), b), r2), c);
+  p = f32x4.add(f32x4.add(f32x4.mul(p, r2), r), f32x4.splat(1));
+  // 2^n: n of -127 gives the exponent of 0
+  return f32x4.mul(p, i32x4.add(i32x4.shl(rounded, 23), f32x4.splat(1)));
+}
+
 /** log(x), to 2e-7 relative (Cephes logf); log(0) = -Infinity, log of a negative number NaN. */
 export function logLanes(x: v128): v128 {
   const tiny = f32x4.lt(x, f32x4.splat(1.17549435e-38));

@@ -45,12 +45,12 @@ function attend(native: NativeLibrary, addresses: readonly number[], sizes: Size
   const { images, heads, queries, keys, depth, width } = sizes;
   const blocks = images * heads * Math.ceil(queries / QUERIES);
   const parts = native.parts(blocks, 1, WORTH_SHARING / (Math.min(QUERIES, queries) * keys * (depth + width)));
-  const logits = 4 * QUERIES * (keys + 31);
-  native.withMemory(parts.length * logits, (room) => {
+  const room = 4 * (keys * (depth + width + 15) + 11 * depth + 8);
+  native.withMemory(parts.length * room, (rooms) => {
     const numbers = [...addresses, ...numbersOf(sizes, layout)];
     native.run(
       'attention',
-      parts.map((part, i) => [...numbers, ...part, room + i * logits]),
+      parts.map((part, i) => [...numbers, ...part, rooms + i * room]),
     );
   });
 }
