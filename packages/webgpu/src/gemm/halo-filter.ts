@@ -163,8 +163,9 @@ export function haloFilterSum({ left }: Gemm, tile: MixedTile, { scaled }: SumOp
       for (var step = 0; step < uniforms.steps; step = step + 1) {
         ${store}
         workgroupBarrier();
-        // Nothing is read beyond the last step.
-        if (step + 1 < uniforms.steps) { ${fetch(`firstRow + ${rows}`)} }
+        // The last rows again, where there are no next: as in tiled-sum.ts.
+        let nextRow = select(firstRow, firstRow + ${rows}, step + 1 < uniforms.steps);
+        ${fetch('nextRow')}
         ${compute}
         workgroupBarrier();
         firstRow = firstRow + ${rows};

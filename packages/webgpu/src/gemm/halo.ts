@@ -140,33 +140,41 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
     }`;
 
   const groups = TAPS / taps;
-  const next = `(k0 + ${bk})`;
-  // Nothing is read beyond the last step.
-  const isNext = 'step + 1 < uniforms.steps';
-  const first = `${fetchA('k0')} ${fetchB('k0', '0')}`;
-  const walk = (body: string) => `
+  const walk = (body: (group: number) => string) => `
     for (var step = 0; step < uniforms.steps; step = step + 1) {
-      for (var group = 0; group < ${groups}; group = group + 1) { ${body} }
+      ${range(groups)
+        .map((group) => `{ let group = ${group}; ${body(group)} }`)
+        .join('\n')}
       k0 = k0 + ${bk};
     }`;
+  // The last channels again, where there are no next: under a condition, reads are waited for before anything is multiplied.
+  const fetchNext = (group: number) =>
+    group + 1 < groups
+      ? fetchB('k0', `${group + 1}`)
+      : `let nextK = min(k0 + ${bk}, lastK); ${fetchA('nextK')} ${fetchB('nextK', '0')}`;
   const loop = tile.ahead
-    ? `${first}
-          ${walk(`
-            if (group == 0) { ${storeA} }
-            ${storeB}
-            workgroupBarrier();
-            if (group + 1 < ${groups}) { ${fetchB('k0', '(group + 1)')} }
-            else if (${isNext}) { ${fetchA(next)} ${fetchB(next, '0')} }
-            ${compute}
-            workgroupBarrier();`)}`
-    : walk(`
-          if (group == 0) { ${fetchA('k0')} }
-          ${fetchB('k0', 'group')}
-          workgroupBarrier();
-          if (group == 0) { ${storeA} }
-          ${storeB}
-          workgroupBarrier();
-          ${compute}`);
+    ? `let lastK = k0 + (uniforms.steps - 1) * ${bk};
+      ${fetchA('k0')}
+      ${fetchB('k0', '0')}
+      ${walk(
+        (group) => `
+        ${group === 0 ? storeA : ''}
+        ${storeB}
+        workgroupBarrier();
+        ${fetchNext(group)}
+        ${compute}
+        workgroupBarrier();`,
+      )}`
+    : walk(
+        (group) => `
+        ${group === 0 ? fetchA('k0') : ''}
+        ${fetchB('k0', 'group')}
+        workgroupBarrier();
+        ${group === 0 ? storeA : ''}
+        ${storeB}
+        workgroupBarrier();
+        ${compute}`,
+      );
   return {
     arrays: [
       { name: 'tileA', type: vector },

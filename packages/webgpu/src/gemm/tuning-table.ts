@@ -29,7 +29,7 @@ export const TUNED: readonly Tuned[] = [
   { left: 'rows', m: 131072, n: 64, k: 1728, tile: 'm256x64x16_64x32_1ah3', workgroups: 512 },
   { left: 'rows', m: 131072, n: 192, k: 576, tile: 'm256x64x16_64x32_1ah3', workgroups: 1536 },
   { left: 'columns', m: 1728, n: 64, k: 131072, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
-  { left: 'rows', m: 16384, n: 192, k: 1728, tile: 'm128x64x16_32x32_1ah9', workgroups: 384 },
+  { left: 'rows', m: 16384, n: 192, k: 1728, tile: 'm256x64x16_64x32_1ah3', workgroups: 192 },
   { left: 'rows', m: 32768, n: 128, k: 1152, tile: 'm256x64x16_64x32_1ah3', workgroups: 256 },
   { left: 'columns', m: 576, n: 64, k: 262144, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
   { left: 'columns', m: 1152, n: 128, k: 32768, tile: 'm576x64x64_144x32_1ahf', workgroups: 132 },
