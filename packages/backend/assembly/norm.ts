@@ -1,17 +1,17 @@
 // Group normalization of NHWC tensors, an image at a time, so that all its passes but the first read from the cache.
-// Columns are channels; per-channel numbers stand in `scratch`.
+// Columns are channels, of which a call may take whole groups that lie side by side in pixels `row` bytes apart: threads share the
+// work by these. Per-channel numbers stand in `scratch`.
 
 import { sigmoidLanes, siluSlope } from './functions';
 import { loadLanes, storeLanes } from './lanes';
-import { sumColumns } from './reduce';
+import { sumPartOfColumns } from './reduce';
 
 /** Rows per pass of a column sum: rounding grows with it, not with the number of pixels. */
 const BLOCK: i32 = 128;
 
 /** sums[c] = sum over pixels of (x[i][c] - center[c])^2 */
-function squaredDeviations(sums: usize, x: usize, center: usize, pixels: i32, channels: i32): void {
-  const row = (<usize>channels) << 2;
-  memory.fill(sums, 0, row);
+function squaredDeviations(sums: usize, x: usize, center: usize, pixels: i32, channels: i32, row: usize): void {
+  memory.fill(sums, 0, (<usize>channels) << 2);
   for (; pixels > 0; pixels -= BLOCK) {
     const rows = min(BLOCK, pixels);
     for (let c = 0; c < channels; c += 4) {
@@ -49,11 +49,20 @@ function spreadGroups(values: usize, channels: i32, groups: i32, factor: f64): v
 }
 
 /** means[c] and inverses[c] = 1 / sqrt(variance + eps) of the group of channel c, for one image. */
-function statistics(means: usize, inverses: usize, x: usize, pixels: i32, channels: i32, groups: i32, eps: f32): void {
+function statistics(
+  means: usize,
+  inverses: usize,
+  x: usize,
+  pixels: i32,
+  channels: i32,
+  row: usize,
+  groups: i32,
+  eps: f32,
+): void {
   const count = <f64>pixels * <f64>(channels / groups);
-  sumColumns(means, x, 1, pixels, channels, 1);
+  sumPartOfColumns(means, x, 1, pixels, channels, row, 1);
   spreadGroups(means, channels, groups, 1 / count);
-  squaredDeviations(inverses, x, means, pixels, channels);
+  squaredDeviations(inverses, x, means, pixels, channels, row);
   spreadGroups(inverses, channels, groups, 1 / count);
   for (let c = 0; c < channels; c++) {
     const at = inverses + ((<usize>c) << 2);
@@ -105,14 +114,15 @@ export function groupNorm(
   groups: i32,
   eps: f32,
   silu: bool,
+  row: usize,
   scratch: usize,
 ): void {
-  const row = (<usize>channels) << 2;
-  const factors = scratch + row;
+  const size = (<usize>channels) << 2;
+  const factors = scratch + size;
   for (let n = 0; n < batch; n++) {
-    statistics(scratch, factors, x, pixels, channels, groups, eps);
+    statistics(scratch, factors, x, pixels, channels, row, groups, eps);
     // y = x * factor + offset
-    for (let at: usize = 0; at < row; at += 4) {
+    for (let at: usize = 0; at < size; at += 4) {
       const factor = load<f32>(factors + at) * load<f32>(scale + at);
       store<f32>(factors + at, factor);
     }
@@ -222,22 +232,23 @@ export function groupNormGradient(
   groups: i32,
   eps: f32,
   silu: bool,
+  row: usize,
   scratch: usize,
 ): void {
-  const row = (<usize>channels) << 2;
+  const size = (<usize>channels) << 2;
   const means = scratch;
-  const inverses = scratch + row;
-  const sums = scratch + 2 * row; // of dz
-  const products = scratch + 3 * row; // of dz xHat
-  const meanGradients = scratch + 4 * row;
-  const meanProducts = scratch + 5 * row;
+  const inverses = scratch + size;
+  const sums = scratch + 2 * size; // of dz
+  const products = scratch + 3 * size; // of dz xHat
+  const meanGradients = scratch + 4 * size;
+  const meanProducts = scratch + 5 * size;
   const count = <f64>pixels * <f64>(channels / groups);
-  memory.fill(dscale, 0, row);
-  memory.fill(dshift, 0, row);
+  memory.fill(dscale, 0, size);
+  memory.fill(dshift, 0, size);
   for (let n = 0; n < batch; n++) {
-    statistics(means, inverses, x, pixels, channels, groups, eps);
-    memory.fill(sums, 0, row);
-    memory.fill(products, 0, row);
+    statistics(means, inverses, x, pixels, channels, row, groups, eps);
+    memory.fill(sums, 0, size);
+    memory.fill(products, 0, size);
     for (let i = 0; i < pixels; i += BLOCK) {
       const rows = min(BLOCK, pixels - i);
       for (let c = 0; c < channels; c += 4) {
@@ -252,14 +263,14 @@ export function groupNormGradient(
           row,
           channels - c,
           constants,
-          row,
+          size,
           scale + at,
           shift + at,
           silu,
         );
       }
     }
-    for (let at: usize = 0; at < row; at += 4) {
+    for (let at: usize = 0; at < size; at += 4) {
       const sum = load<f32>(sums + at);
       const product = load<f32>(products + at);
       store<f32>(dshift + at, load<f32>(dshift + at) + sum);
@@ -270,7 +281,7 @@ export function groupNormGradient(
     spreadGroups(meanGradients, channels, groups, 1 / count);
     spreadGroups(meanProducts, channels, groups, 1 / count);
     // dx = dz (inverse scale) - inverse meanGradient - (x - mean) (inverse^2 meanProduct)
-    for (let at: usize = 0; at < row; at += 4) {
+    for (let at: usize = 0; at < size; at += 4) {
       const inverse = load<f32>(inverses + at);
       store<f32>(sums + at, inverse * load<f32>(scale + at));
       store<f32>(meanGradients + at, inverse * load<f32>(meanGradients + at));
@@ -280,7 +291,7 @@ export function groupNormGradient(
       const rows = min(BLOCK, pixels - i);
       for (let c = 0; c < channels; c += 4) {
         const at = (<usize>c) << 2;
-        finishGradient(dx + at, x + at, rows, row, channels - c, scratch + at, row);
+        finishGradient(dx + at, x + at, rows, row, channels - c, scratch + at, size);
       }
       const step = <usize>rows * row;
       x += step;

@@ -40,7 +40,19 @@ export function sumRows(dst: usize, src: usize, rows: i32, size: i32, scale: f32
 
 /** dst[o][c] = scale * sum over i of src[o][i][c]. */
 export function sumColumns(dst: usize, src: usize, outer: i32, size: i32, inner: i32, scale: f32): void {
-  const row = (<usize>inner) << 2;
+  sumPartOfColumns(dst, src, outer, size, inner, (<usize>inner) << 2, scale);
+}
+
+/** The same of `inner` columns of rows that are `row` bytes apart, in the source and in the target. */
+export function sumPartOfColumns(
+  dst: usize,
+  src: usize,
+  outer: i32,
+  size: i32,
+  inner: i32,
+  row: usize,
+  scale: f32,
+): void {
   const factor = f32x4.splat(scale);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < size || i === 0; i += BLOCK) {

@@ -98,6 +98,18 @@ const cases: readonly Case[] = [
   { name: 'exp', f: (x) => [tf.exp(x)], inputs: shapes([131075]) },
   { name: 'SiLU', f: kernel('SiLU', ['x']), inputs: shapes([131075]) },
   { name: 'SiLUGrad', f: kernel('SiLUGrad', ['x', 'dy']), inputs: shapes([131075], [131075]) },
+  ...[true, false].flatMap((silu) => [
+    {
+      name: `GroupNorm ${silu ? 'with' : 'without'} SiLU`,
+      f: kernel('GroupNorm', ['x', 'scale', 'shift'], { groups: 7, eps: 1e-5, silu }),
+      inputs: shapes([3, 37, 31, 42], [42], [42]),
+    },
+    {
+      name: `GroupNormGrad ${silu ? 'with' : 'without'} SiLU`,
+      f: kernel('GroupNormGrad', ['x', 'scale', 'shift', 'dy'], { groups: 7, eps: 1e-5, silu }),
+      inputs: shapes([3, 37, 31, 42], [42], [42], [3, 37, 31, 42]),
+    },
+  ]),
   {
     name: 'AdamW',
     f: (...x) =>

@@ -9,6 +9,8 @@ import { heapFloats, nativeKernel, type WasmKernel } from '../wasm-kernel';
 
 type NormAttributes = { readonly groups: number; readonly eps: number; readonly silu: boolean };
 
+/** Values that pay for sharing a normalization among threads. */
+const LEAST_NORMALIZED = 16384;
 /** Numbers per channel that the scratch memory holds at most. */
 const MAX_CHANNELS = 8192;
 
@@ -21,6 +23,25 @@ function normSizes(kernel: string, x: TensorInfo, { groups }: NormAttributes): [
   return [batch, util.sizeFromShape(x.shape) / (batch * channels), channels];
 }
 
+/** Each part of the work is a few groups of all images; every address moves with the channels. */
+function runByGroups(
+  native: NativeLibrary,
+  name: 'groupNorm' | 'groupNormGradient',
+  addresses: readonly number[],
+  [batch, pixels, channels]: readonly [number, number, number],
+  { groups, eps, silu }: NormAttributes,
+): void {
+  const size = channels / groups;
+  const parts = native.parts(groups, 1, LEAST_NORMALIZED / (batch * pixels * size));
+  native.run(
+    name,
+    parts.map(([from, to]) => [
+      ...addresses.map((at) => at + 4 * from * size),
+      ...[batch, pixels, (to - from) * size, to - from, eps, Number(silu), 4 * channels],
+    ]),
+  );
+}
+
 /** {x `[N, .., C]`, scale `[C]`, shift `[C]`} with {groups, eps, silu} -> y */
 export const groupNorm = nativeKernel('GroupNorm', ({ inputs, attrs, backend, native }): TensorInfo => {
   const { x, scale, shift } = inputs as { x: TensorInfo; scale: TensorInfo; shift: TensorInfo };
@@ -29,7 +50,7 @@ export const groupNorm = nativeKernel('GroupNorm', ({ inputs, attrs, backend, na
   const sizes = normSizes('GroupNorm', x, { groups, eps, silu });
   const y = backend.makeOutput(x.shape, 'float32');
   const addresses = [y, x, scale, shift].map((tensor) => addressOf(backend, tensor));
-  native.functions.groupNorm(...addresses, ...sizes, groups, eps, Number(silu), native.scratch);
+  runByGroups(native, 'groupNorm', addresses, sizes, { groups, eps, silu });
   return y;
 });
 
@@ -41,7 +62,7 @@ export const groupNormGrad = nativeKernel('GroupNormGrad', ({ inputs, attrs, bac
   const sizes = normSizes('GroupNormGrad', x, { groups, eps, silu });
   const outputs = [x, scale, shift].map(({ shape }) => backend.makeOutput(shape, 'float32'));
   const addresses = [...outputs, x, scale, shift, dy].map((tensor) => addressOf(backend, tensor));
-  native.functions.groupNormGradient(...addresses, ...sizes, groups, eps, Number(silu), native.scratch);
+  runByGroups(native, 'groupNormGradient', addresses, sizes, { groups, eps, silu });
   return outputs;
 });
 
