@@ -35,9 +35,9 @@ const flops = 2 * countMacs(config);
 tf.enableProdMode();
 
 /** The least of several runs, in milliseconds, after one that is not counted. */
-async function milliseconds(run: () => tf.Tensor): Promise<number> {
+async function milliseconds(run: () => tf.Tensor, count = runs): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i <= runs; i++) {
+  for (let i = 0; i <= count; i++) {
     const begin = performance.now();
     const result = run();
     await result.data();
@@ -81,14 +81,14 @@ async function measure(state: State): Promise<State> {
   const [x, two] = [1, 2].map((batch) => normal(randomKey(2), [batch, 64, 64, 3])) as [tf.Tensor4D, tf.Tensor4D];
   const [a, b] = [3, 4].map((key) => normal(randomKey(key), [SQUARE, SQUARE])) as [tf.Tensor2D, tf.Tensor2D];
   const pair = await example(model, x);
-  const perMs = (2 * SQUARE ** 3) / (await milliseconds(() => tf.matMul(a, b)));
+  const perMs = (2 * SQUARE ** 3) / (await milliseconds(() => tf.matMul(a, b), 5 * runs));
   console.log(`  a matrix product of ${SQUARE}: ${(perMs / 1e6).toFixed(1)} GFLOP/s`);
   const report = (name: string, work: number, ms: number) => {
     const floor = work / perMs;
     const rate = `${(work / ms / 1e6).toFixed(1)} GFLOP/s, floor ${floor.toFixed(0)} ms`;
     console.log(`  ${name}: ${ms.toFixed(0)} ms, ${rate}, ${((100 * floor) / ms).toFixed(0)} % of it`);
   };
-  report('forward, batch 1', flops, await milliseconds(() => model.forward(x, 500)));
+  report('forward, batch 1', flops, await milliseconds(() => model.forward(x, 500), 5 * runs));
   const step = () => {
     const loss = () => tf.mean(tf.square(model.forward(two, 500))) as tf.Scalar;
     const { value, gradients } = valueAndGradients(loss, model.parameters());
