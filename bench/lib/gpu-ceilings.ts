@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { allowEnables } from '../../packages/webgpu/src/gemm/enables';
 import { FRAGMENT, SUBGROUP } from '../../packages/webgpu/src/gemm/tile';
 import { f32, i32, run } from '../../packages/webgpu/src/program';
-import { milliseconds } from './gpu-clock';
+import { deviceMilliseconds, milliseconds } from './gpu-clock';
 
 /** What this GPU can do at best, measured: the floor of a time is its operations or its bytes over these. */
 export type Ceilings = {
@@ -42,7 +42,7 @@ export async function measureCeilings(
         (groups * WORKGROUP * rounds * SUMS * FRAGMENT ** 3 * 2) / SUBGROUP,
       )
     : float32;
-  return { flops: { float32, mixed: matrices }, bytes: await copyRate(backend, small ? 2 ** 16 : 2 ** 29, settle) };
+  return { flops: { float32, mixed: matrices }, bytes: await copyRate(backend, small ? 2 ** 16 : 2 ** 28, settle) };
 }
 
 /** Every thread multiplies and adds in registers. */
@@ -123,7 +123,7 @@ async function copyRate(backend: WebGPUBackend, size: number, settle: number): P
     });
     backend.disposeData(copied.dataId);
   };
-  const ms = await milliseconds(backend, copy, 100, settle);
+  const ms = await deviceMilliseconds(backend, copy, 100, settle);
   values.dispose();
   return (2 * size) / ms;
 }
