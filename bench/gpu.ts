@@ -216,7 +216,7 @@ const peerFile = fileURLToPath(new URL('./torch-peer.py', import.meta.url));
 const smallFlag = options.small ? ['--small'] : [];
 const peer = spawnSync('python3', [peerFile, '--rows', options.rows, ...smallFlag], {
   encoding: 'utf8',
-  timeout: 180_000,
+  timeout: 300_000,
 });
 console.log(peer.stdout ?? '');
 if (peer.status !== 0) {
