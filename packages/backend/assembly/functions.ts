@@ -1,5 +1,17 @@
 // Functions of four floats at a time. The loops over tensors are in pointwise.ts; group normalization uses them too.
 
+/** exp(t - n ln 2), where that is at most ln 2 / 2 apart from 0: ln 2 in two parts, a polynomial (Cephes expf). */
+function expOfRest(t: v128, n: v128): v128 {
+  let r = f32x4.sub(t, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.1219444e-4)));
+  const r2 = f32x4.mul(r, r);
+  const a = f32x4.add(f32x4.mul(r, f32x4.splat(1.98756915e-4)), f32x4.splat(1.3981999507e-3));
+  const b = f32x4.add(f32x4.mul(r, f32x4.splat(8.3334519073e-3)), f32x4.splat(4.1665795894e-2));
+  const c = f32x4.add(f32x4.mul(r, f32x4.splat(1.6666665459e-1)), f32x4.splat(5.0000001201e-1));
+  const p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(a, r2), b), r2), c);
+  return f32x4.add(f32x4.add(f32x4.mul(p, r2), r), f32x4.splat(1));
+}
+
 /**
  * exp(x), to 2e-7 relative; exp(-Infinity) = 0, exp(Infinity) = Infinity, NaN stays. x = n ln 2 + r with |r| <= ln 2 / 2
  * (ln 2 in two parts), a polynomial for exp(r) (Cephes expf), and 2^n in two factors, which reaches the subnormals and infinity.
@@ -9,15 +21,7 @@ export function expLanes(x: v128): v128 {
   const t = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-104)), f32x4.splat(89));
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
   const rounded = f32x4.add(f32x4.mul(t, f32x4.splat(<f32>Math.LOG2E)), f32x4.splat(12582912));
-  const n = f32x4.sub(rounded, f32x4.splat(12582912));
-  let r = f32x4.sub(t, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.1219444e-4)));
-  const r2 = f32x4.mul(r, r);
-  const a = f32x4.add(f32x4.mul(r, f32x4.splat(1.98756915e-4)), f32x4.splat(1.3981999507e-3));
-  const b = f32x4.add(f32x4.mul(r, f32x4.splat(8.3334519073e-3)), f32x4.splat(4.1665795894e-2));
-  const c = f32x4.add(f32x4.mul(r, f32x4.splat(1.6666665459e-1)), f32x4.splat(5.0000001201e-1));
-  let p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(a, r2), b), r2), c);
-  p = f32x4.add(f32x4.add(f32x4.mul(p, r2), r), f32x4.splat(1));
+  let p = expOfRest(t, f32x4.sub(rounded, f32x4.splat(12582912)));
   // n = h + (n - h), h = floor(n / 2): each is shifted into the exponent of a 1.
   const half = i32x4.shl(i32x4.shr_s(rounded, 1), 23);
   const rest = i32x4.sub(i32x4.shl(rounded, 23), half);
@@ -29,15 +33,7 @@ export function expLanes(x: v128): v128 {
 export function expNegativeLanes(x: v128): v128 {
   const t = f32x4.pmax(x, f32x4.splat(-88));
   const rounded = f32x4.add(f32x4.mul(t, f32x4.splat(<f32>Math.LOG2E)), f32x4.splat(12582912));
-  const n = f32x4.sub(rounded, f32x4.splat(12582912));
-  let r = f32x4.sub(t, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.1219444e-4)));
-  const r2 = f32x4.mul(r, r);
-  const a = f32x4.add(f32x4.mul(r, f32x4.splat(1.98756915e-4)), f32x4.splat(1.3981999507e-3));
-  const b = f32x4.add(f32x4.mul(r, f32x4.splat(8.3334519073e-3)), f32x4.splat(4.1665795894e-2));
-  const c = f32x4.add(f32x4.mul(r, f32x4.splat(1.6666665459e-1)), f32x4.splat(5.0000001201e-1));
-  let p = f32x4.add(f32x4.mul(f32x4.add(f32x4.mul(a, r2), b), r2), c);
-  p = f32x4.add(f32x4.add(f32x4.mul(p, r2), r), f32x4.splat(1));
+  const p = expOfRest(t, f32x4.sub(rounded, f32x4.splat(12582912)));
   // 2^n: n of -127 gives the exponent of 0
   return f32x4.mul(p, i32x4.add(i32x4.shl(rounded, 23), f32x4.splat(1)));
 }

@@ -1,7 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { assertFloat32 } from '../composed/conv-geometry';
-import { WORTH_SHARING } from '../native/convolve';
-import { addressOf, type NativeLibrary } from '../native/library';
+import { addressOf, type NativeLibrary, WORTH_SHARING } from '../native/library';
 import { nativeKernel } from '../wasm-kernel';
 
 // Kernels of the package nn (attention.ts, self-attention.ts), by name as those of fused.ts.

@@ -3,8 +3,8 @@ import type { Tensor4D, TensorInfo } from '@tensorflow/tfjs-core';
 import { Conv2DBackpropFilter, Conv2DBackpropInput, util } from '@tensorflow/tfjs-core';
 import { assertFloat32, assertGradientShape, type ConvGeometry, convGeometry } from '../composed/conv-geometry';
 import { composedConv2dBackpropFilter, composedConv2dBackpropInput } from '../composed/conv2d-backprop';
-import { canConvolve, convolve, WORTH_SHARING } from '../native/convolve';
-import { addressOf, type NativeLibrary } from '../native/library';
+import { canConvolve, convolve } from '../native/convolve';
+import { addressOf, type NativeLibrary, WORTH_SHARING } from '../native/library';
 import { denseStrides, stridedCopy } from '../native/strided-copy';
 import { asTensor, heapFloats, wasmKernel } from '../wasm-kernel';
 

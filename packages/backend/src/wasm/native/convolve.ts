@@ -1,4 +1,4 @@
-import type { NativeLibrary } from './library';
+import { type NativeLibrary, WORTH_SHARING } from './library';
 
 /** What `convolve` of assembly/conv.ts takes; addresses and steps of the filter in bytes. */
 export type Convolution = {
@@ -34,9 +34,6 @@ const MAX_TAPS = 121;
 export function canConvolve(filterHeight: number, filterWidth: number): boolean {
   return filterHeight * filterWidth <= MAX_TAPS;
 }
-
-/** Multiplications that pay for sharing them among threads. */
-export const WORTH_SHARING = 4e5;
 
 /** Runs a convolution; allocate its target before, so that nothing moves meanwhile. */
 export function convolve(native: NativeLibrary, c: Convolution): void {

@@ -161,6 +161,8 @@ export const TABLE_BYTES = 64 * 1024;
 
 /** Parts of a kernel's work per thread. */
 const PARTS = 2;
+/** Multiplications that pay for sharing them among threads. */
+export const WORTH_SHARING = 4e5;
 /** Floats that pay for sharing a simple pass over them among threads. */
 const ELEMENTS = 32768;
 

@@ -1,5 +1,4 @@
-import { WORTH_SHARING } from './convolve';
-import type { NativeLibrary } from './library';
+import { type NativeLibrary, WORTH_SHARING } from './library';
 
 /** A batch of matrices: the address of the first, and the distances of their steps in bytes. */
 type Matrices = { readonly at: number; readonly batch: number; readonly row: number; readonly column: number };

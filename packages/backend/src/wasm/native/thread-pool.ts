@@ -24,7 +24,7 @@ const HEADER_BYTES = 64;
  */
 const PATIENCE = 0.2;
 
-/** What a thread runs, `takeTasks` below first; a string, so that no bundler has a file to find. */
+/** What a thread runs; its `takeTasks` is `#takeTasks` below. A string, so that no bundler has a file to find. */
 const thread = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { module, memory, names, shared, scratch } = workerData;
