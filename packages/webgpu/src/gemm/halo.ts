@@ -147,7 +147,7 @@ export function haloSum({ left, right }: Gemm, tile: MixedTile, { scaled, edges 
         .join('\n')}
       k0 = k0 + ${bk};
     }`;
-  // The last channels again, where there are no next: under a condition, reads are waited for before anything is multiplied.
+  // The last channels again, where there are no next: reads under a condition are slower (docs/webgpu.md).
   const fetchNext = (group: number) =>
     group + 1 < groups
       ? fetchB('k0', `${group + 1}`)

@@ -71,7 +71,7 @@ export function tiledSum(
       .join('\n');
 
   const fetch = `${a.fetch} ${b.fetch}`;
-  // The last step again, where there is no next: under a condition, reads are waited for before anything is multiplied.
+  // The last step again, where there is no next: reads under a condition are slower (docs/webgpu.md).
   const last = `let lastK = k0 + (uniforms.steps - 1) * ${bk};`;
   const fetchNext = `k0 = min(k0 + ${bk}, lastK); ${fetch}`;
   const loop = tile.ahead
