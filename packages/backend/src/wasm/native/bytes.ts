@@ -1,5 +1,5 @@
 // Generated from packages/backend/assembly by packages/backend/scripts/build-wasm.ts; edit that, not this.
-export const sourcesHash = 'e8326cf28705e51a9cb51337535573ad392863d3fb99d204c244e1d581ef113f';
+export const sourcesHash = '146d9f21ab9c8f761a6099daeb1245a47c5a8f3d435ae4f234dfd82c7d19159e';
 export const kernelBytes =
   'AGFzbQEAAAAB6wIaYAV/f39/fwBgBn9/f39/fwBgA39/fwBgAXsBe2AJf39/f39/f39/AGAHf39/f39/fwBgDn9/f39/f39/f39/f39/AGAEf39/' +
   'fwBgEn9/f39/f39/f39/f39/f39/fwBgB39/f39/f30AYAh/f39/f39/fQBgCH9/f39/f39/AGAIf397e3t7f38AYAN/f30AYAV/f39/fQBgBn9/' +
